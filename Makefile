@@ -1,0 +1,53 @@
+# Two commands matter: `make demo` and `make test`. Each sets up a private environment in .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SECONDS ?= 0
+
+.PHONY: help demo test check unit bench format clean
+
+help:
+	@echo "make demo   simulated instruments, a broker and a database on this machine; Ctrl-C ends it with a summary"
+	@echo "make test   everything that checks the project (lint, types, layers, tests)"
+	@echo "make bench  measured figures, one JSON line each"
+	@echo "make format rewrites the code in the project's style"
+
+demo: $(VENV)/run.stamp
+	$(BIN)/gateway demo $(DEMO)
+
+test: $(VENV)/dev.stamp
+	PATH="$$PATH:/usr/sbin" sh tests/servers.sh
+	$(MAKE) --no-print-directory check unit
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+unit: $(VENV)/dev.stamp
+	$(BIN)/pytest
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.bench
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Lanna Gateway needs Python 3.11 or newer; $(PYTHON) is older. Set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing. Install it with: sudo apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# PIP_CONSTRAINT also pins what the isolated build uses.
+$(VENV)/run.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/run.stamp

@@ -1,0 +1,165 @@
+"""What a driver is: frozen values, no class to inherit, no clock, no I/O.
+
+A *listening* device talks by itself: `Listening(framer, decode)`. A *polled* device answers: `Polled(requests, decode)`.
+Both turn one frame (or the replies of one round) into a `Decoded`, or raise a `Rejection` whose class name is the
+reason that is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol
+
+Options = Mapping[str, "str | int | float | bool"]
+"""A device's own settings (`variant`, `min_mm` …), already checked against `Driver.options`."""
+
+Reason = Literal["Truncated", "FixedBits", "Integrity", "Implausible", "DeviceFault"]
+
+
+class Rejection(Exception):
+    """Bytes that are not a reading. The subclass is the reason, the message says what and where."""
+
+    reason: ClassVar[Reason]
+
+
+class Truncated(Rejection):
+    """The frame ended too early, or its length is not the one the protocol gives."""
+
+    reason: ClassVar[Reason] = "Truncated"
+
+
+class FixedBits(Rejection):
+    """A byte that the protocol fixes (header, address, function, byte count) has another value."""
+
+    reason: ClassVar[Reason] = "FixedBits"
+
+
+class Integrity(Rejection):
+    """The checksum or CRC does not hold."""
+
+    reason: ClassVar[Reason] = "Integrity"
+
+
+class Implausible(Rejection):
+    """The check holds, but a value is outside what is physically possible (quantities.toml, `span`)."""
+
+    reason: ClassVar[Reason] = "Implausible"
+
+
+class DeviceFault(Rejection):
+    """The instrument itself says that it has no value: no echo, exception reply, error code."""
+
+    reason: ClassVar[Reason] = "DeviceFault"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One report of a device: values by quantity in the vocabulary's units.
+
+    `quality` names QARTOD flags of values that are not good (3 suspect, 4 fail, 9 missing); `info` carries what is no
+    quantity (versions, serial numbers, status bits).
+    """
+
+    values: Mapping[str, float]
+    quality: Mapping[str, int] = field(default_factory=dict)
+    info: Mapping[str, str | int] = field(default_factory=dict)
+
+
+class Framer(Protocol):
+    """Splits a byte stream. Bounded: never holds more than one frame's worth of bytes plus what `feed` was given."""
+
+    def feed(self, data: bytes) -> list[bytes | Rejection]:
+        """Take bytes as they come; return whole frames and, in stream order, what was refused and why."""
+
+    def reset(self) -> None:
+        """Forget half a frame (after a reconnect or a timeout)."""
+
+    @property
+    def discarded(self) -> int:
+        """Bytes thrown away so far because they belonged to no frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Serial line settings."""
+
+    baud: int = 9600
+    bits: int = 8
+    parity: Literal["N", "E", "O"] = "N"
+    stop: float = 1
+
+    def byte_s(self) -> float:
+        """Seconds that one byte takes on the wire, start and stop bits included."""
+        return (1 + self.bits + (self.parity != "N") + self.stop) / self.baud
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to a polled device and how to recognise its answer."""
+
+    data: bytes
+    framer: Callable[[], Framer]
+    reply_bytes: int
+    timeout_s: float
+    gap_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A device that talks by itself. `start` is written once after the port opens (mode commands), often empty."""
+
+    framer: Callable[[Options], Framer]
+    decode: Callable[[bytes, Options], Decoded | None]
+    start: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """A device that answers. `requests(address, options)` is one round, in order; `decode` gets its replies, in order."""
+
+    requests: Callable[[int, Options], tuple[Request, ...]]
+    decode: Callable[[tuple[bytes, ...], int, Options], Decoded]
+
+
+class Instrument(Protocol):
+    """The simulated counterpart: what the real device would put on the wire. Pure; time comes in as a parameter."""
+
+    def tick(self, t: float) -> bytes:
+        """Bytes a listening device sends for the reading at time t seconds (b"" for a polled one)."""
+
+    def answer(self, data: bytes, t: float) -> bytes:
+        """Reply to bytes the host wrote (b"" for silence)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting of a device: type by its default, allowed values or range, one line of help."""
+
+    default: str | int | float | bool
+    help: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """Knowledge of one device family. `name` is what configuration files say."""
+
+    name: str
+    title: str
+    device_class: Literal["air", "water", "weather", "energy", "mobility", "place"]
+    models: tuple[str, ...]
+    kind: Listening | Polled
+    quantities: tuple[str, ...]
+    line: Line
+    sources: tuple[str, ...]
+    check_bits: int = 16
+    silence_s: float = 10.0
+    default_address: int | None = None
+    options: Mapping[str, Option] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    wiring: str = ""
+    quirks: tuple[str, ...] = ()
+    period_s: float = 1.0
+    simulate: Callable[[int, int], Instrument] | None = None
+    """`simulate(seed, address)` makes the instrument."""

@@ -1,0 +1,173 @@
+"""Payloads as types, JSON outside. Decoding checks shape and types; meaning is checked by who uses them.
+
+Every struct refuses what it does not know how to read and ignores members it does not know, so that a newer node
+can talk to an older backbone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+NodeState = Literal["online", "offline"]
+DeviceState = Literal["ok", "silent", "faulty", "absent"]
+
+GOOD, NOT_EVALUATED, SUSPECT, FAIL, MISSING = 1, 2, 3, 4, 9
+"""QARTOD flags, the quality of a value."""
+
+
+class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one device reported at one instant. `t` is None where the clock could never be trusted."""
+
+    t: str | None
+    spool: str
+    seq: int
+    v: dict[str, float]
+    q: dict[str, int] = {}
+    failed: dict[str, float] = {}
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that happened to a device, with a number of its own in the spool."""
+
+    t: str | None
+    spool: str
+    seq: int
+    event: str
+    data: dict[str, Any] = {}
+
+
+class LateEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One reading or event inside a backlog batch; exactly one of `v` and `event` says which."""
+
+    device: str
+    t: str | None
+    seq: int
+    v: dict[str, float] | None = None
+    q: dict[str, int] = {}
+    failed: dict[str, float] = {}
+    event: str | None = None
+    data: dict[str, Any] = {}
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """Late readings and events of one node, class and spool."""
+
+    spool: str
+    readings: list[LateEntry]
+
+
+class SpoolRange(msgspec.Struct, frozen=True):
+    """The numbers a node still holds of one spool: from `first` up to but not including `next`."""
+
+    first: int
+    next: int
+
+
+class NodeStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Birth and will of a node."""
+
+    state: NodeState
+    at: str | None = None
+    site: str = ""
+    version: str = ""
+    spools: dict[str, SpoolRange] = {}
+
+
+class NodeAbout(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a node is; retained, with a revision that rises on every change."""
+
+    rev: int
+    since: str | None
+    site: str
+    name: dict[str, str] = {}
+    position: dict[str, float] = {}
+    devices: list[str] = []
+    version: str = ""
+
+
+class DeviceAbout(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a device is and what its numbers mean; retained."""
+
+    rev: int
+    since: str | None
+    driver: str
+    units: dict[str, str] = {}
+    period_s: float = 0
+    method: str = "last"
+    model: str = ""
+    serial: str = ""
+    name: dict[str, str] = {}
+    steps: list[str] = []
+    position: dict[str, float] = {}
+
+
+class DeviceStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """State of a device; valid only while its node is online."""
+
+    state: DeviceState
+    since: str | None
+    why: str = ""
+
+
+class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Counters of one device since the node started."""
+
+    state: DeviceState
+    readings: int = 0
+    frames: int = 0
+    rejected: dict[str, int] = {}
+    discarded_bytes: int = 0
+
+
+class Health(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The node about itself, every minute."""
+
+    t: str | None
+    spools: dict[str, SpoolRange] = {}
+    spool_age_s: float = 0
+    spool_bytes: int = 0
+    hours_left: float | None = None
+    loss_total: int = 0
+    losses: dict[str, int] = {}
+    clock_trusted: int = 0
+    unsettled: int = 0
+    unconfirmed: int = 0
+    devices: dict[str, DeviceHealth] = {}
+
+
+class SpoolSettled(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All numbers up to and including `upto` are settled; `missing` are holes above it that are overdue, inclusive."""
+
+    upto: int
+    missing: list[tuple[int, int]] = []
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What the backbone's ledger has settled of one node; retained."""
+
+    ledger: str
+    spools: dict[str, SpoolSettled]
+
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """JSON text of a payload. Callers keep NaN and infinities out: JSON has none, and they would become null."""
+    return _encoder.encode(message)
+
+
+def decode(kind: type[T], data: bytes) -> T:
+    """A payload of the given type. Raises ValueError with the path of what does not fit."""
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    try:
+        return decoder.decode(data)  # type: ignore[no-any-return]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
