@@ -1,6 +1,6 @@
 """What a driver is: frozen values, no class to inherit, no clock, no I/O.
 
-A *listening* device talks by itself: `Listening(framer, decode)`. A *polled* device answers: `Polled(requests, decode)`.
+A *listening* device talks by itself: `Listening(framer, decode)`. A *polled* device answers: `Polled(requests, …)`.
 Both turn one frame (or the replies of one round) into a `Decoded`, or raise a `Rejection` whose class name is the
 reason that is counted.
 """
@@ -72,12 +72,19 @@ class Framer(Protocol):
     def feed(self, data: bytes) -> list[bytes | Rejection]:
         """Take bytes as they come; return whole frames and, in stream order, what was refused and why."""
 
+    def finish(self) -> list[bytes | Rejection]:
+        """The line fell silent: what is held will not be completed. Return it as refused, with any frame inside it."""
+
     def reset(self) -> None:
-        """Forget half a frame (after a reconnect or a timeout)."""
+        """Forget half a frame (after a reconnect)."""
 
     @property
     def discarded(self) -> int:
         """Bytes thrown away so far because they belonged to no frame."""
+
+    @property
+    def held(self) -> int:
+        """Bytes waiting for the rest of their frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a polled device and how to recognise its answer."""
+    """One question to a polled device and how to recognise its answer.
+
+    `timeout_s` is the device's own time to think; what the wire takes comes on top (`patience_s`). `gap_s` is the
+    silence the device wants before a question.
+    """
 
     data: bytes
     framer: Callable[[], Framer]
@@ -104,10 +115,21 @@ class Request:
     timeout_s: float
     gap_s: float
 
+    def patience_s(self, line: Line) -> float:
+        """Seconds from writing the question until the answer must be complete."""
+        return self.timeout_s + (len(self.data) + self.reply_bytes) * line.byte_s()
+
+
+Exchange = tuple[Request, "bytes | None"]
+"""A question and its answer; None where no answer came."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A device that talks by itself. `start` is written once after the port opens (mode commands), often empty."""
+    """A device that talks by itself. `start` is written once after the port opens (mode commands), often empty.
+
+    `decode` returns None for a frame that is no reading (an acknowledgement).
+    """
 
     framer: Callable[[Options], Framer]
     decode: Callable[[bytes, Options], Decoded | None]
@@ -116,10 +138,18 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """A device that answers. `requests(address, options)` is one round, in order; `decode` gets its replies, in order."""
+    """A device that answers; `core.polling.Round` asks.
+
+    `requests(address, options)` is one round, in order. `decode(exchanges, options)` gets the questions with their
+    answers; what an unanswered question would have told is missing (9), never made up. `ask(data, options)` makes a
+    request of a question's bytes, `guess(reply, options)` the question that a lone reply answers, or None where more
+    than one is possible.
+    """
 
     requests: Callable[[int, Options], tuple[Request, ...]]
-    decode: Callable[[tuple[bytes, ...], int, Options], Decoded]
+    decode: Callable[[tuple[Exchange, ...], Options], Decoded]
+    ask: Callable[[bytes, Options], Request]
+    guess: Callable[[bytes, Options], bytes | None]
 
 
 class Instrument(Protocol):
@@ -163,3 +193,5 @@ class Driver:
     period_s: float = 1.0
     simulate: Callable[[int, int], Instrument] | None = None
     """`simulate(seed, address)` makes the instrument."""
+    vectors: tuple[str, str] | None = None
+    """Package and file name of the test vectors, as `importlib.resources` finds them."""
