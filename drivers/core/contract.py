@@ -142,14 +142,14 @@ class Polled:
 
     `requests(address, options)` is one round, in order. `decode(exchanges, options)` gets the questions with their
     answers; what an unanswered question would have told is missing (9), never made up. `ask(data, options)` makes a
-    request of a question's bytes, `guess(reply, options)` the question that a lone reply answers, or None where more
-    than one is possible.
+    request of a question's bytes. `guess(reply, options)` gives the question that a lone reply seems to answer, and
+    whether it is certain which values were asked for.
     """
 
     requests: Callable[[int, Options], tuple[Request, ...]]
     decode: Callable[[tuple[Exchange, ...], Options], Decoded]
     ask: Callable[[bytes, Options], Request]
-    guess: Callable[[bytes, Options], bytes | None]
+    guess: Callable[[bytes, Options], tuple[bytes, bool]]
 
 
 class Instrument(Protocol):

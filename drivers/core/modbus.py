@@ -1,0 +1,283 @@
+"""Modbus RTU without I/O: questions, the frames of their answers, and numbers in registers.
+
+Question of functions 1 to 4:  unit  function  start(2)  count(2)  CRC(2, low byte first)
+Answer:                        unit  function  byte count  data  CRC
+Exception:                     unit  function|80  code  CRC
+Bytes inside a register are big-endian; values of 32 and 64 bits come high word first or low word first.
+An answer does not say which registers it holds: after a timeout, wait out and empty the line before asking again.
+Addresses are the ones on the wire, counted from 0.
+
+Sources: Modbus Application Protocol V1.1b3; Modbus over Serial Line V1.02.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from struct import Struct
+from typing import Literal
+
+from drivers.core.checksums import crc16_modbus
+from drivers.core.contract import DeviceFault, FixedBits, Integrity, Rejection, Truncated
+
+READ_FUNCTIONS = (1, 2, 3, 4)
+QUESTION_BYTES = 8
+EXCEPTION_BYTES = 5
+EXCEPTIONS = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "server device failure",
+    5: "acknowledge",
+    6: "server device busy",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway target device failed to respond",
+}
+NumberType = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
+_STRUCTS: dict[str, Struct] = {
+    "int16": Struct(">h"),
+    "uint16": Struct(">H"),
+    "int32": Struct(">i"),
+    "uint32": Struct(">I"),
+    "int64": Struct(">q"),
+    "uint64": Struct(">Q"),
+    "float32": Struct(">f"),
+    "float64": Struct(">d"),
+}
+NUMBER_TYPES = tuple(_STRUCTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A question for `count` registers (or bits) from `start`."""
+
+    unit: int
+    function: int
+    start: int
+    count: int
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of data in its answer."""
+        return self.count * 2 if self.function >= 3 else (self.count + 7) // 8
+
+    @property
+    def reply_bytes(self) -> int:
+        """Bytes of its whole answer."""
+        return self.data_bytes + 5
+
+
+def closed(data: bytes) -> bytes:
+    """The bytes with their CRC behind them."""
+    return data + crc16_modbus(data).to_bytes(2, "little")
+
+
+def holds(frame: bytes) -> bool:
+    """Whether the frame's CRC holds."""
+    return len(frame) >= 4 and crc16_modbus(frame[:-2]) == frame[-2] | frame[-1] << 8
+
+
+def question(read: Read) -> bytes:
+    """The bytes that ask. Raises ValueError for what Modbus cannot ask."""
+    if not 1 <= read.unit <= 255 or read.function not in READ_FUNCTIONS:
+        raise ValueError(f"unit {read.unit} and function {read.function} make no reading question")
+    if not (read.start >= 0 and 1 <= read.count <= 125 and read.start + read.count <= 0x10000):
+        raise ValueError(f"{read.count} registers from {read.start} cannot be asked for")
+    head = bytes((read.unit, read.function))
+    return closed(head + read.start.to_bytes(2, "big") + read.count.to_bytes(2, "big"))
+
+
+def parse_question(data: bytes) -> Read:
+    """The question in these bytes. Raises `Truncated`, `FixedBits` or `Integrity`."""
+    if len(data) != QUESTION_BYTES:
+        raise Truncated(f"a reading question has {QUESTION_BYTES} bytes, this has {len(data)}")
+    if data[1] not in READ_FUNCTIONS:
+        raise FixedBits(f"function {data[1]} does not read")
+    if not holds(data):
+        raise Integrity(f"the CRC does not hold: {data.hex(' ')}")
+    return Read(data[0], data[1], int.from_bytes(data[2:4], "big"), int.from_bytes(data[4:6], "big"))
+
+
+def reply_data(reply: bytes, read: Read) -> bytes:
+    """The register bytes of an answer. Raises a `Rejection` where it is none to this question."""
+    if len(reply) != read.reply_bytes:
+        raise Truncated(f"the answer has {len(reply)} bytes, {read.reply_bytes} were asked for")
+    if reply[0] != read.unit or reply[1] != read.function or reply[2] != read.data_bytes:
+        raise FixedBits(f"this answers another question: {reply[:3].hex(' ')}")
+    if not holds(reply):
+        raise Integrity(f"the CRC does not hold: {reply.hex(' ')}")
+    return reply[3:-2]
+
+
+def find_reply(data: bytes) -> Read | None:
+    """What a lone answer answers, `start` aside: the first with a good CRC, else what looks like one."""
+    likely: Read | None = None
+    for at in range(len(data) - EXCEPTION_BYTES + 1):
+        unit, function = data[at], data[at + 1] & 0x7F
+        if not unit or function not in (3, 4):
+            continue
+        is_exception = data[at + 1] & 0x80 != 0
+        size = EXCEPTION_BYTES if is_exception else data[at + 2] + 5
+        count = 1 if is_exception else data[at + 2] // 2
+        if not 1 <= count <= 125 or (not is_exception and data[at + 2] % 2):
+            continue
+        if holds(data[at : at + size]) and len(data) >= at + size:
+            return Read(unit, function, 0, count)
+        if likely is None and at <= 1:
+            likely = Read(unit, function, 0, count)
+    return likely
+
+
+class ReplyFramer:
+    """Finds the answer to one question among noise, echo and foreign traffic; an exception comes as `DeviceFault`.
+
+    A candidate has the unit, the function and the byte count of the question. Where its CRC fails, the search goes on
+    one byte further. The question's own echo and bytes around an answer are discarded without a refusal, unless
+    nothing else came. Holds less than one answer.
+    """
+
+    __slots__ = ("_first", "_is_answered", "_question", "_read", "_rest", "discarded")
+
+    def __init__(self, asked: bytes) -> None:
+        self._question = asked
+        self._read = parse_question(asked)
+        self._rest = b""
+        self._first = b""
+        self._is_answered = False
+        self.discarded = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes waiting for the rest of an answer."""
+        return len(self._rest)
+
+    def reset(self) -> None:
+        """Forget half an answer."""
+        self.discarded += len(self._rest)
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes | Rejection]:
+        """Answers and refusals, in stream order."""
+        if len(self._first) < EXCEPTION_BYTES + 1:
+            self._first = (self._first + data)[: EXCEPTION_BYTES + 1]
+        return self._scan(self._rest + data, more=True)
+
+    def finish(self) -> list[bytes | Rejection]:
+        """The time is up: refuse what is half there, or say what came instead of an answer."""
+        held = bool(self._rest)
+        found = self._scan(self._rest, more=False)
+        if not self._is_answered and not found and (self.discarded or held):
+            found.append(self._nothing_fits())
+        return found
+
+    def _scan(self, data: bytes, *, more: bool) -> list[bytes | Rejection]:
+        found: list[bytes | Rejection] = []
+        read, at, end = self._read, 0, len(data)
+        while at < end:
+            start = data.find(read.unit, at)
+            if start < 0:
+                start = end
+            self.discarded += start - at
+            at = start
+            size = self._size_at(data, at)
+            if size < 0:  # too short to tell
+                if more:
+                    break
+            elif size and at + size > end:
+                if more:
+                    break
+                found.append(Truncated(f"{end - at} of {size} bytes of the answer came"))
+            elif size:
+                frame = data[at : at + size]
+                if frame != self._question and holds(frame):
+                    found.append(self._accept(frame))
+                    at += size
+                    continue
+                if data.startswith(self._question, at):
+                    at += QUESTION_BYTES
+                    self.discarded += QUESTION_BYTES
+                    continue
+                if more and self._question.startswith(data[at:]):
+                    break
+                found.append(Integrity(f"the CRC does not hold: {frame.hex(' ')}"))
+            if at < end:
+                at += 1
+                self.discarded += 1
+        self._rest = data[at:]
+        return found
+
+    def _size_at(self, data: bytes, at: int) -> int:
+        """Bytes of the candidate at this place; 0 where there is none, -1 where more bytes must come to tell."""
+        read, have = self._read, len(data) - at
+        if have < 2:
+            return -1
+        if data[at + 1] == read.function | 0x80:
+            return EXCEPTION_BYTES
+        if data[at + 1] != read.function:
+            return 0
+        if have < 3:
+            return -1
+        if data[at + 2] == read.data_bytes:
+            return read.reply_bytes
+        if self._question.startswith(data[at : at + QUESTION_BYTES]):
+            return QUESTION_BYTES if have >= QUESTION_BYTES else -1
+        return 0
+
+    def _accept(self, frame: bytes) -> bytes | Rejection:
+        self._is_answered = True
+        if frame[1] & 0x80:
+            name = EXCEPTIONS.get(frame[2], "unknown exception")
+            return DeviceFault(f"unit {frame[0]} answers with exception {frame[2]}, {name}")
+        return frame
+
+    def _nothing_fits(self) -> Rejection:
+        first = self._first
+        if len(first) > EXCEPTION_BYTES and first[2:4] == b"\0\0":
+            return FixedBits("this looks like Modbus TCP framing; set the serial gateway to raw RTU (transparent) mode")
+        asked = f"unit {self._read.unit} to function {self._read.function} with {self._read.data_bytes} bytes"
+        return FixedBits(f"no answer of {asked} is in what came: {first.hex(' ')} …")
+
+
+def merge(wanted: Iterable[Read], limit: int, max_hole: int, *, even: bool = False) -> list[Read]:
+    """Few reads that cover the wanted ones, at most `limit` registers each.
+
+    Holes of up to `max_hole` registers are read over. `even`: starts and counts are even. Raises ValueError where a
+    single one does not fit.
+    """
+    out: list[Read] = []
+    for one in sorted(wanted, key=lambda r: (r.unit, r.function, r.start, r.count)):
+        start, end = one.start, one.start + one.count
+        if even:
+            start, end = start - start % 2, end + end % 2
+        if end - start > limit:
+            raise ValueError(f"{one.count} registers from {one.start} do not fit into one read of {limit}")
+        last = out[-1] if out else None
+        if last is not None and (last.unit, last.function) == (one.unit, one.function):
+            joined = max(end, last.start + last.count) - last.start
+            if start - (last.start + last.count) <= max_hole and joined <= limit:
+                out[-1] = Read(last.unit, last.function, last.start, joined)
+                continue
+        out.append(Read(one.unit, one.function, start, end - start))
+    return out
+
+
+def registers_of(kind: NumberType) -> int:
+    """How many registers a number of this type takes."""
+    return _STRUCTS[kind].size // 2
+
+
+def number(data: bytes, kind: NumberType, *, low_word_first: bool = False) -> int | float:
+    """The number in these register bytes."""
+    value: int | float = _STRUCTS[kind].unpack(_swapped(data) if low_word_first else data)[0]
+    return value
+
+
+def register_bytes(value: float, kind: NumberType, *, low_word_first: bool = False) -> bytes:
+    """The register bytes of a number; integers are rounded. Raises `struct.error` where it does not fit."""
+    data = _STRUCTS[kind].pack(value if kind.startswith("float") else round(value))
+    return _swapped(data) if low_word_first else data
+
+
+def _swapped(data: bytes) -> bytes:
+    return b"".join(data[at : at + 2] for at in range(len(data) - 2, -2, -2))
