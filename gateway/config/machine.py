@@ -1,0 +1,42 @@
+"""What only the machine knows: whether the files that a configuration names are there, and closed to others."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.config.model import Config
+from gateway.config.problems import KeyPath
+from gateway.ops.texts import say
+
+SECRET = ("key_file", "password_file", "token_file")
+PUBLIC = ("ca_file", "cert_file")
+
+
+def file_findings(config: Config) -> Iterator[tuple[KeyPath, str, bool]]:
+    """Key, sentence, and whether it is only that the file is not on this machine."""
+    for path, file, is_secret in _files(config):
+        try:
+            facts = file.stat()
+        except OSError as error:
+            yield path, say("config.file_missing", file=file, reason=error.strerror or str(error)), True
+            continue
+        if not stat.S_ISREG(facts.st_mode):
+            yield path, say("config.file_kind", file=file), False
+        elif is_secret and facts.st_mode & stat.S_IRWXO:
+            yield path, say("config.file_open", file=file), False
+        elif facts.st_size == 0:
+            yield path, say("config.file_empty", file=file), False
+
+
+def _files(config: Config) -> Iterator[tuple[KeyPath, Path, bool]]:
+    ingest = config.ingest
+    tables: list[tuple[KeyPath, object]] = [(("mqtt",), config.mqtt)]
+    if ingest is not None:
+        tables += [(("ingest", "mqtt"), ingest.mqtt), (("ingest", "influx"), ingest.influx)]
+    for path, table in tables:
+        for key in (*SECRET, *PUBLIC):
+            file = getattr(table, key, None)
+            if isinstance(file, Path):
+                yield (*path, key), file, key in SECRET

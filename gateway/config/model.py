@@ -1,0 +1,198 @@
+"""The configuration as types: what may be said, in which units, and what holds when nothing is said.
+
+Attributes carry their dimension (`every_s`, `max_bytes`); keys in a file do not, their values do (`every = "60 s"`).
+What a key means stands in the catalogue of texts, under `keys.<table>_<key>`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from gateway.config.kinds import (
+    Duration,
+    File,
+    HttpUrl,
+    Id,
+    MqttUrl,
+    PortOrId,
+    PortUrl,
+    Root,
+    Scalar,
+    Size,
+    Text,
+    WholeSeconds,
+    duration_between,
+    size_between,
+)
+from gateway.wire.topics import DEFAULT_ROOT
+
+Parity = Literal["N", "E", "O"]
+DeviceClass = Literal["air", "water", "weather", "energy", "mobility", "place"]
+Combine = Literal["last", "mean", "median", "max"]
+Protocol = Literal["auto", "5", "3.1.1"]
+
+_Timeout = Annotated[Duration, duration_between("1 s", "10 min")]
+_Retention = Annotated[Duration, duration_between("1 h", "36500 days")]
+_array = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+
+
+class Table(BaseModel):
+    """A table of the file; unknown keys are refused, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    topic: ClassVar[str] = ""
+    """Under which name its keys are explained in the catalogue."""
+
+
+class Position(Table):
+    topic = "position"
+    lat: float = Field(ge=-90, le=90, examples=[18.7966])
+    lon: float = Field(ge=-180, le=180, examples=[98.9678])
+    elevation_m: float | None = Field(None, ge=-500, le=9000, examples=[315])
+
+
+Names = dict[Literal["th", "en"], Text]
+
+
+class Node(Table):
+    topic = "node"
+    id: Id = Field(examples=["nimman-07"])
+    site: Id = Field(examples=["nimman"])
+    name: Names = Field(default={}, examples=[{"th": "นิมมานเหมินท์ 7", "en": "Nimman 7"}])
+    position: Position | None = Field(None, examples=[{"lat": 18.7966, "lon": 98.9678, "elevation_m": 315}])
+
+
+class Spool(Table):
+    topic = "spool"
+    path: File = Field("/var/lib/lanna/spool", validate_default=True)
+    max_bytes: Annotated[Size, size_between("1 MB", "16 TB")] = Field("2 GB", alias="max_size", validate_default=True)
+    when_full: Literal["drop-oldest", "drop-newest"] = "drop-oldest"
+    window_ms: int = Field(250, ge=0, le=60_000)
+
+
+class Broker(Table):
+    """How to reach a broker; shared by the node's side and the backbone's."""
+
+    topic = "mqtt"
+    url: MqttUrl = Field(examples=["mqtts://broker.example:8883"])
+    root: Root = DEFAULT_ROOT
+    client_id: Text | None = Field(None, examples=["lanna-1"])
+    protocol: Protocol = "auto"
+    ca_file: File | None = Field(None, examples=["/etc/lanna/ca.pem"])
+    cert_file: File | None = Field(None, examples=["/etc/lanna/node.pem"])
+    key_file: File | None = Field(None, examples=["/etc/lanna/node.key"])
+    username: Text | None = Field(None, examples=["nimman-07"])
+    password_file: File | None = Field(None, examples=["/etc/lanna/mqtt.password"])
+    keepalive_s: Annotated[WholeSeconds, duration_between("5 s", "10 min")] = Field(
+        "30 s", alias="keepalive", validate_default=True
+    )
+
+
+class NodeBroker(Broker):
+    confirm: Literal["stored", "broker"] = Field(examples=["stored"])
+    resend_after_s: Annotated[Duration, duration_between("5 s", "1 day")] = Field(
+        "60 s", alias="resend_after", validate_default=True
+    )
+
+
+class _LineSettings(Table):
+    baud: int | None = Field(None, ge=50, le=4_000_000, examples=[9600])
+    bits: Literal[7, 8] | None = Field(None, examples=[8])
+    parity: Parity | None = Field(None, examples=["N"])
+    stop: Literal[1, 2] | None = Field(None, examples=[1])
+    dtr: bool | None = Field(None, examples=[False])
+
+
+class Port(_LineSettings):
+    topic = "port"
+    id: Id = Field(examples=["bus-1"])
+    url: PortUrl = Field(examples=["/dev/serial/by-id/usb-FTDI_FT232R_A50285BI-if00-port0"])
+
+
+class Device(_LineSettings):
+    topic = "device"
+    id: Id = Field(examples=["pms-roof"])
+    driver: str = Field(examples=["plantower-pmsx003"])
+    port: PortOrId = Field(examples=["/dev/serial0"])
+    device_class: DeviceClass | None = Field(None, alias="class", examples=["air"])
+    address: int | None = Field(None, ge=0, le=65535, examples=[1])
+    every_s: Annotated[Duration, duration_between("50 ms", "7 days")] | None = Field(
+        None, alias="every", examples=["60 s"]
+    )
+    combine: Combine | None = Field(None, examples=["mean"])
+    silence_s: Annotated[Duration, duration_between("1 s", "30 days")] | None = Field(
+        None, alias="silence", examples=["30 s"]
+    )
+    name: Names = Field(default={}, examples=[{"th": "ฝุ่นบนดาดฟ้า", "en": "Roof dust sensor"}])
+    position: Position | None = Field(None, examples=[{"lat": 18.7966, "lon": 98.9678, "elevation_m": 327}])
+    options: dict[str, Scalar] = Field(default={}, examples=[{}])
+
+
+class IngestBroker(Broker):
+    session_expiry_s: Annotated[WholeSeconds, duration_between("1 min", "365 days")] = Field(
+        "7 days", alias="session_expiry", validate_default=True
+    )
+    receive_maximum: int = Field(1000, ge=1, le=65535)
+
+
+class Influx(Table):
+    topic = "influx"
+    url: HttpUrl = Field(examples=["http://127.0.0.1:8086"])
+    org: Text = Field(examples=["lanna"])
+    bucket: Text = Field(examples=["lanna"])
+    retention_s: _Retention = Field(alias="retention", examples=["365 days"])
+    token_file: File | None = Field(None, examples=["/etc/lanna/influx.token"])
+    gzip: bool = True
+    timeout_s: _Timeout = Field("10 s", alias="timeout", validate_default=True)
+    durable_after_s: Annotated[Duration, duration_between("0 s", "10 min")] = Field(
+        "0 s", alias="durable_after", validate_default=True
+    )
+
+
+class Sqlite(Table):
+    topic = "sqlite"
+    path: File = Field(examples=["/var/lib/lanna/readings.sqlite"])
+    retention_s: _Retention | None = Field(None, alias="retention", examples=["90 days"])
+    max_bytes: Annotated[Size, size_between("1 MB", "16 TB")] | None = Field(None, alias="max_size", examples=["4 GB"])
+
+
+class Ingest(Table):
+    topic = "ingest"
+    confirms: bool = True
+    state: File = Field("/var/lib/lanna/ingest", validate_default=True)
+    batch_readings: int = Field(1000, ge=1, le=100_000)
+    batch_age_s: Annotated[Duration, duration_between("0 s", "1 min")] = Field(
+        "50 ms", alias="batch_age", validate_default=True
+    )
+    mqtt: IngestBroker | None = Field(None, examples=[{"url": "mqtt://127.0.0.1:1883"}])
+    influx: Influx | None = None
+    sqlite: Sqlite | None = None
+
+
+class Log(Table):
+    topic = "log"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Table):
+    """Everything one process is told."""
+
+    topic = "config"
+    node: Node | None = None
+    spool: Spool = Field(default={}, validate_default=True)
+    mqtt: NodeBroker | None = None
+    ports: Annotated[tuple[Port, ...], _array] = Field((), alias="port")
+    devices: Annotated[tuple[Device, ...], _array] = Field((), alias="device")
+    ingest: Ingest | None = None
+    log: Log = Field(default={}, validate_default=True)
+
+    def port(self, port_id: str) -> Port | None:
+        """The declared port of that id."""
+        return next((port for port in self.ports if port.id == port_id), None)
+
+
+def field_key(name: str, field: Any) -> str:
+    """The key in a file of a model's attribute."""
+    return field.alias or name
