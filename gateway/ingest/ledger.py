@@ -1,0 +1,279 @@
+"""The ledger: which numbers of which spool of which node are settled; committed first, and only then told as `stored`.
+
+`Ledger` is the interface, in interval sets only; `SqliteLedger` is one file, for one ingest. Blocking; one thread at a
+time. Changes become true with `commit`. Under one id `upto` never falls; a deleted file comes back with a new id.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from gateway.spool.intervals import Intervals
+from gateway.wire.payload import SpoolSettled, Stored
+from gateway.wire.times import MS, SECOND
+
+SCHEMA_VERSION = 1
+MISSING_BOUND = 64
+"""Most missing ranges that are told at once, oldest first."""
+LOST, PARKED, BEFORE = "lost", "parked", "before"
+"""States of settled numbers that are not simply stored; `before`: gone from the node when this ledger first met it."""
+SPOOL_GONE = "spool gone"
+_BLOCK = 1000
+_SCHEMA = """
+CREATE TABLE ledger (id TEXT NOT NULL);
+CREATE TABLE spool (
+  node TEXT NOT NULL, spool TEXT NOT NULL, settled BLOB NOT NULL, next INTEGER NOT NULL, is_announced INTEGER NOT NULL,
+  due INTEGER NOT NULL, seen INTEGER NOT NULL, seen_at INTEGER NOT NULL, gone_at INTEGER, is_closed INTEGER NOT NULL,
+  PRIMARY KEY (node, spool)
+) WITHOUT ROWID;
+CREATE TABLE exception (
+  node TEXT NOT NULL, spool TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, numbers BLOB NOT NULL,
+  PRIMARY KEY (node, spool, state, reason)
+) WITHOUT ROWID;
+CREATE TABLE undated (node TEXT NOT NULL, spool TEXT NOT NULL, block INTEGER NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (node, spool, block)
+) WITHOUT ROWID;
+"""
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used; the message names the file and the remedy."""
+
+
+class Ledger(Protocol):
+    """What ingest needs of a ledger; `at` is ns since the epoch, ranges are inclusive."""
+
+    id: str
+
+    def settle(self, node: str, spool: str, ranges: Iterable[tuple[int, int]]) -> None: ...
+    def declare(self, node: str, spool: str, first: int, last: int, reason: str, state: str = LOST) -> None: ...
+    def announce(self, node: str, spools: Mapping[str, tuple[int, int]], at: int, *, is_birth: bool) -> None: ...
+    def close_gone(self, at: int, after_s: float) -> list[tuple[str, str]]: ...
+    def date(self, node: str, spool: str, seq: int, at: int) -> int: ...
+    def upto(self, node: str, spool: str) -> int: ...
+    def missing(self, node: str, spool: str, at: int, grace_s: float) -> list[tuple[int, int]]: ...
+    def stored(self, node: str, at: int, grace_s: float) -> Stored: ...
+    def nodes(self) -> list[str]: ...
+    def commit(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Spool:
+    """One spool. Numbers up to `seen` were known to exist at `seen_at`; holes up to `due` are overdue."""
+
+    settled: Intervals = field(default_factory=Intervals)
+    next: int = 1
+    is_announced: bool = False
+    due: int = 0
+    seen: int = 0
+    seen_at: int = 0
+    gone_at: int | None = None
+    is_closed: bool = False
+    exceptions: dict[tuple[str, str], Intervals] = field(default_factory=dict)
+
+    @property
+    def horizon(self) -> int:
+        """The highest number known to exist."""
+        ranges = self.settled.ranges()
+        return max(self.next - 1, ranges[-1][1] if ranges else 0)
+
+
+class SqliteLedger:
+    """A ledger in one SQLite file, WAL, synchronous=FULL. Raises LedgerError where the file cannot serve."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._spools: dict[tuple[str, str], _Spool] = {}
+        self._dirty: set[tuple[str, str]] = set()
+        self._undated: dict[tuple[str, str, int], int] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=10, check_same_thread=False)
+            try:
+                self.id = self._load()
+            except BaseException:
+                self._db.close()
+                raise
+        except (sqlite3.Error, OSError, ValueError) as error:
+            raise LedgerError(
+                f"the ledger {path} cannot be used ({error}). Repair its disk, or move it away: a new ledger begins, "
+                "and nodes send again what they hold"
+            ) from error
+
+    def settle(self, node: str, spool: str, ranges: Iterable[tuple[int, int]]) -> None:
+        """These numbers are durably stored. Ones that were declared otherwise before are so no longer."""
+        record = self._touch(node, spool)
+        for first, last in ranges:
+            record.settled.add(first, last)
+            for numbers in record.exceptions.values():
+                numbers.remove(first, last)
+
+    def declare(self, node: str, spool: str, first: int, last: int, reason: str, state: str = LOST) -> None:
+        """Those of these numbers that are not settled yet are settled now, as `state` for `reason`."""
+        record = self._touch(node, spool)
+        numbers = record.exceptions.setdefault((state, reason), Intervals())
+        for start, end in record.settled.missing(first, last):
+            numbers.add(start, end)
+        record.settled.add(first, last)
+
+    def announce(self, node: str, spools: Mapping[str, tuple[int, int]], at: int, *, is_birth: bool) -> None:
+        """The node holds these spools: (first, next) each. What one met first now no longer holds is not asked for.
+
+        A birth that leaves one out begins its 24 hours; a will, which may be older than what came since, does not.
+        """
+        for spool, (first, following) in spools.items():
+            record = self._touch(node, spool)
+            record.next = max(record.next, following)
+            record.gone_at, record.is_closed = None, False
+            if not record.is_announced:
+                record.is_announced = True
+                if first > 1:
+                    self.declare(node, spool, 1, first - 1, "before this ledger", BEFORE)
+        if is_birth:
+            for (owner, spool), record in self._spools.items():
+                if owner == node and spool not in spools and record.gone_at is None:
+                    record.gone_at = at
+                    self._dirty.add((owner, spool))
+
+    def close_gone(self, at: int, after_s: float) -> list[tuple[str, str]]:
+        """Close the holes of spools that their node has not listed for `after_s`; which ones had to be closed."""
+        closed = []
+        for (node, spool), record in self._spools.items():
+            if record.gone_at is None or record.is_closed or at - record.gone_at < after_s * SECOND:
+                continue
+            record.is_closed = True
+            self.declare(node, spool, 1, record.horizon, SPOOL_GONE)
+            closed.append((node, spool))
+        return closed
+
+    def date(self, node: str, spool: str, seq: int, at: int) -> int:
+        """The time under which an undated reading is stored: about when it first came, the same at every repeat.
+
+        A thousand numbers share a second, so that a second of base time serves them all. Commit before writing.
+        """
+        key = (node, spool, seq // _BLOCK)
+        base = self._undated.get(key)
+        if base is None:
+            query = "SELECT at FROM undated WHERE node=? AND spool=? AND block=?"
+            row = self._db.execute(query, key).fetchone()
+            if row is None:
+                (latest,) = self._db.execute("SELECT max(at) FROM undated WHERE node=?", (node,)).fetchone()
+                taken = [latest or 0, *(held for (owner, *_), held in self._undated.items() if owner == node)]
+                base = max(at - at % MS, max(taken) + SECOND)
+                self._undated[key] = base
+            else:
+                base = int(row[0])
+        return base + seq % _BLOCK * MS
+
+    def upto(self, node: str, spool: str) -> int:
+        """The end of the settled prefix; 0 where nothing is settled."""
+        record = self._spools.get((node, spool))
+        return record.settled.upto() if record else 0
+
+    def missing(self, node: str, spool: str, at: int, grace_s: float) -> list[tuple[int, int]]:
+        """Holes among the numbers known for longer than the grace period (at most twice that), oldest first."""
+        record = self._spools.get((node, spool))
+        if record is None:
+            return []
+        # Two marks instead of a history: what was seen one grace period ago is due now.
+        if not 0 <= at - record.seen_at < grace_s * SECOND:
+            if at >= record.seen_at:
+                record.due = record.seen
+            record.seen, record.seen_at = record.horizon, at
+            self._dirty.add((node, spool))
+        return record.settled.missing(1, record.due, MISSING_BOUND)
+
+    def stored(self, node: str, at: int, grace_s: float) -> Stored:
+        """What the node may be told now. Commit before it is published."""
+        spools = {
+            spool: SpoolSettled(record.settled.upto(), self.missing(node, spool, at, grace_s))
+            for (owner, spool), record in self._spools.items()
+            if owner == node and not record.is_closed
+        }
+        return Stored(self.id, spools)
+
+    def exceptions(self, node: str, spool: str) -> dict[tuple[str, str], list[tuple[int, int]]]:
+        """Settled numbers that are not simply stored: ranges by (state, reason)."""
+        record = self._spools.get((node, spool))
+        return {key: numbers.ranges() for key, numbers in record.exceptions.items() if numbers} if record else {}
+
+    def spools(self, node: str) -> list[str]:
+        """The spools of a node that this ledger knows."""
+        return sorted(spool for owner, spool in self._spools if owner == node)
+
+    def nodes(self) -> list[str]:
+        """The nodes that this ledger knows."""
+        return sorted({node for node, _ in self._spools})
+
+    def commit(self) -> None:
+        """All changes are on disk when this returns. Raises LedgerError; nothing is then forgotten."""
+        if not self._dirty and not self._undated:
+            return
+        try:
+            with self._db:
+                for node, spool in self._dirty:
+                    self._save(node, spool, self._spools[node, spool])
+                rows = [(*key, at) for key, at in self._undated.items()]
+                self._db.executemany("INSERT OR IGNORE INTO undated VALUES (?,?,?,?)", rows)
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger {self._path} cannot be written ({error}): is its disk full?") from error
+        self._dirty.clear()
+        self._undated.clear()
+
+    def close(self) -> None:
+        """Closes the file; what was not committed is forgotten."""
+        self._db.close()
+
+    def _touch(self, node: str, spool: str) -> _Spool:
+        self._dirty.add((node, spool))
+        record = self._spools.get((node, spool))
+        if record is None:
+            record = self._spools[node, spool] = _Spool()
+        return record
+
+    def _save(self, node: str, spool: str, record: _Spool) -> None:
+        row = (
+            *(node, spool, record.settled.encode(), record.next, record.is_announced),
+            *(record.due, record.seen, record.seen_at, record.gone_at, record.is_closed),
+        )
+        self._db.execute("INSERT OR REPLACE INTO spool VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+        for (state, reason), numbers in record.exceptions.items():
+            self._db.execute(
+                "INSERT OR REPLACE INTO exception VALUES (?,?,?,?,?)", (node, spool, state, reason, numbers.encode())
+            )
+
+    def _load(self) -> str:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            fresh = secrets.token_hex(4)
+            self._db.executescript(
+                f"BEGIN; {_SCHEMA} INSERT INTO ledger VALUES ('{fresh}'); PRAGMA user_version={SCHEMA_VERSION}; COMMIT"
+            )
+        elif version != SCHEMA_VERSION:
+            raise ValueError(f"it has schema {version}, this program knows {SCHEMA_VERSION}")
+        for node, spool, settled, *rest in self._db.execute("SELECT * FROM spool"):
+            following, is_announced, due, seen, seen_at, gone_at, is_closed = rest
+            self._spools[node, spool] = _Spool(
+                *(
+                    Intervals.decode(settled),
+                    following,
+                    bool(is_announced),
+                    due,
+                    seen,
+                    seen_at,
+                    gone_at,
+                    bool(is_closed),
+                )
+            )
+        for node, spool, state, reason, numbers in self._db.execute("SELECT * FROM exception"):
+            self._spools[node, spool].exceptions[state, reason] = Intervals.decode(numbers)
+        (ledger_id,) = self._db.execute("SELECT id FROM ledger").fetchone()
+        return str(ledger_id)
