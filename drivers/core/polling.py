@@ -64,6 +64,11 @@ class Round:
         """Bytes that belonged to no answer."""
         return self._discarded + (self._framer.discarded if self._framer else 0)
 
+    @property
+    def held(self) -> int:
+        """Bytes waiting for the rest of an answer."""
+        return self._framer.held if self._framer else 0
+
     def feed(self, data: bytes) -> bool:
         """Take bytes that arrived after `request` was written; True when that question is done with."""
         request = self.request

@@ -56,7 +56,7 @@ def shortest(number: float) -> float:
         short = float(form % number)
         if _FLOAT32.unpack(_FLOAT32.pack(short))[0] == number:
             return short
-    return float("%.9g" % number)
+    return float(f"{number:.9g}")
 
 
 def four_quadrant(number: float) -> float:

@@ -1,0 +1,292 @@
+"""What a driver must survive before anybody trusts it: `driver check` and the tests run this.
+
+Each vector whole, byte by byte and in odd pieces; each single-bit flip of each vector refused or listed as accepted;
+each truncation silent; each fault refused for its reason; streams to the byte; random bytes neither raise nor grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import isclose
+from random import Random
+
+from drivers.core.contract import Decoded, Driver, Listening, Options, Rejection
+from drivers.core.listening import Listener
+from drivers.core.polling import Round
+from drivers.core.quantities import UnknownQuantity, quantity
+from drivers.core.vectors import Case, Vectors, of_driver
+
+HELD_LIMIT = 1024
+"""No frame of a field bus is longer; a framer that holds more grows."""
+
+MIN_VECTORS = 3
+REAL = "real-capture"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of some bytes."""
+
+    readings: list[Decoded]
+    refusals: list[Rejection]
+    held: int
+    discarded: int
+
+
+def hear(driver: Driver, pieces: Iterable[bytes], options: Options, question: bytes | None, *, ends: bool) -> Heard:
+    """Run bytes through the code that stations use. `ends`: the line falls silent behind them."""
+    readings: list[Decoded] = []
+    refusals: list[Rejection] = []
+    held = 0
+    if isinstance(driver.kind, Listening):
+        listener = Listener(driver, options)
+        for piece in pieces:
+            _sort(listener.feed(piece), readings, refusals)
+            held = max(held, listener.held)
+        if ends:
+            _sort(listener.finish(), readings, refusals)
+        return Heard(readings, refusals, held, listener.discarded)
+    asked = driver.kind.requests(1, options) if question is None else (driver.kind.ask(question, options),)
+    one = Round(driver.kind, asked, options)
+    for piece in pieces:
+        if one.request is None:
+            break
+        one.feed(piece)
+        held = max(held, one.held)
+    while ends and one.request is not None:
+        one.timeout()
+    refusals += one.refusals
+    try:
+        decoded = one.result() if one.request is None else None
+    except Rejection as refusal:
+        if refusal not in refusals:
+            refusals.append(refusal)
+    else:
+        readings += [decoded] if decoded is not None else []
+    return Heard(readings, refusals, held, one.discarded)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was tried and what failed. `tier` is 0 where not even the vectors decode."""
+
+    driver: str
+    vectors: int
+    real: int
+    faults: int
+    flips: int
+    truncations: int
+    noise_bytes: int
+    failures: tuple[str, ...]
+    weaknesses: tuple[str, ...]
+    tier: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failures
+
+
+@dataclass(slots=True)
+class _Trial:
+    driver: Driver
+    cases: Vectors
+    failures: list[str] = field(default_factory=list)
+    weaknesses: list[str] = field(default_factory=list)
+    flips: int = 0
+    truncations: int = 0
+
+    def hear(self, case: Case, pieces: Iterable[bytes], *, ends: bool = True) -> Heard:
+        """Run a case's bytes with its options and question."""
+        return hear(self.driver, pieces, case.options, case.question, ends=ends)
+
+    def fail(self, case: Case, what: str) -> None:
+        """Note a failure, at most a few for each case."""
+        if sum(f.startswith(f"{case.id}: ") for f in self.failures) < 3:
+            self.failures.append(f"{case.id}: {what}")
+
+
+def prove(driver: Driver, cases: Vectors | None = None, *, noise_bytes: int = 1 << 16, seed: int = 1) -> Proof:
+    """Try everything; nothing here raises for what a driver does wrong, except what the driver itself raises."""
+    cases = of_driver(driver) if cases is None else cases
+    trial = _Trial(driver, cases)
+    for case in cases.vectors:
+        _vector(trial, case)
+    decodes = not trial.failures
+    for case in cases.vectors:
+        _torture(trial, case)
+    for case in cases.faults:
+        _fault(trial, case)
+    for case in cases.streams:
+        _stream(trial, case)
+    for case in cases.weaknesses:
+        if not trial.hear(case, [case.data]).readings:
+            trial.fail(case, "is listed as a weakness but is refused")
+        trial.weaknesses.append(f"{case.id}: {case.note}")
+    _noise(trial, noise_bytes, seed)
+    _words(trial)
+    is_robust = not trial.failures
+    simulates = _simulator(trial)
+    real = sum(case.kind == REAL for case in cases.vectors)
+    tier = 0
+    if decodes and driver.sources and len(cases.vectors) >= MIN_VECTORS:
+        tier = 1
+    if tier == 1 and is_robust and cases.faults:
+        tier = 2
+    if tier == 2 and simulates and driver.silence_s > 0 and driver.wiring:
+        tier = 3
+    if tier == 3 and real > 1:
+        tier = 4
+    return Proof(
+        driver=driver.name,
+        vectors=len(cases.vectors),
+        real=real,
+        faults=len(cases.faults),
+        flips=trial.flips,
+        truncations=trial.truncations,
+        noise_bytes=noise_bytes,
+        failures=tuple(trial.failures),
+        weaknesses=tuple(trial.weaknesses),
+        tier=tier,
+    )
+
+
+def pieces(data: bytes, size: int) -> Iterator[bytes]:
+    """The bytes in pieces of this size."""
+    return (data[at : at + size] for at in range(0, len(data), size))
+
+
+def difference(case: Case, decoded: Decoded) -> str:
+    """How a reading differs from what the case expects; empty where it does not. Values agree to a millionth."""
+    expected = case.values or {}
+    for name in sorted(expected.keys() | decoded.values.keys()):
+        want, got = expected.get(name), decoded.values.get(name)
+        if want is None or got is None or not isclose(want, got, rel_tol=1e-6, abs_tol=1e-9):
+            return f"{name} is {got}, expected {want}"
+    if dict(decoded.quality) != dict(case.quality):
+        return f"quality is {dict(decoded.quality)}, expected {dict(case.quality)}"
+    for key, want_info in case.info.items():
+        if decoded.info.get(key) != want_info:
+            return f"info {key} is {decoded.info.get(key)}, expected {want_info}"
+    return ""
+
+
+def _sort(items: Iterable[Decoded | Rejection], readings: list[Decoded], refusals: list[Rejection]) -> None:
+    for item in items:
+        if isinstance(item, Decoded):
+            readings.append(item)
+        else:
+            refusals.append(item)
+
+
+def _vector(trial: _Trial, case: Case) -> None:
+    for size in (len(case.data), 1, 3, 7):
+        heard = trial.hear(case, pieces(case.data, size), ends=case.values is None)
+        if case.values is None:
+            if heard.readings or heard.refusals:
+                trial.fail(case, "is no reading, but became one or was refused")
+        elif len(heard.readings) != 1 or heard.refusals:
+            why = "; ".join(map(str, heard.refusals)) or "nothing was found"
+            trial.fail(case, f"in pieces of {size} gives {len(heard.readings)} readings ({why})")
+        elif wrong := difference(case, heard.readings[0]):
+            trial.fail(case, wrong)
+        elif unknown := heard.readings[0].values.keys() - set(trial.driver.quantities):
+            trial.fail(case, f"{min(unknown)} is not among the driver's quantities")
+
+
+def _torture(trial: _Trial, case: Case) -> None:
+    data = bytearray(case.data)
+    for bit in range(len(data) * 8):
+        trial.flips += 1
+        data[bit // 8] ^= 0x80 >> bit % 8
+        passes = bool(trial.hear(case, [bytes(data)]).readings)
+        data[bit // 8] ^= 0x80 >> bit % 8
+        if passes and bit in case.accepted_flips:
+            trial.weaknesses.append(f"{case.id}: a flip of bit {bit} goes unnoticed")
+        elif passes:
+            trial.fail(case, f"a flip of bit {bit} goes unnoticed")
+    for size in range(len(data)):
+        trial.truncations += 1
+        for ends in (False, True):
+            if trial.hear(case, [case.data[:size]], ends=ends).readings:
+                trial.fail(case, f"its first {size} bytes become a reading")
+
+
+def _fault(trial: _Trial, case: Case) -> None:
+    for size in (len(case.data), 1, 5):
+        heard = trial.hear(case, pieces(case.data, size))
+        reasons = [refusal.reason for refusal in heard.refusals]
+        if heard.readings:
+            trial.fail(case, f"in pieces of {size} becomes a reading")
+        elif not reasons or (case.reason and case.reason not in reasons):
+            trial.fail(case, f"in pieces of {size} is refused for {reasons or 'nothing'}, expected {case.reason}")
+
+
+def _stream(trial: _Trial, case: Case) -> None:
+    kind = trial.driver.kind
+    for size in (len(case.data), 1, 8, 13):
+        if isinstance(kind, Listening):
+            framer = kind.framer(case.options)
+        elif case.question is not None:
+            framer = kind.ask(case.question, case.options).framer()
+        else:
+            trial.fail(case, "has no request")
+            return
+        items = [item for piece in pieces(case.data, size) for item in framer.feed(piece)] + framer.finish()
+        frames = tuple(item for item in items if isinstance(item, bytes))
+        if frames != case.frames:
+            trial.fail(case, f"in pieces of {size} gives {len(frames)} frames, expected {len(case.frames)}")
+        if case.discarded is not None and framer.discarded != case.discarded:
+            trial.fail(case, f"in pieces of {size} discards {framer.discarded} bytes, expected {case.discarded}")
+
+
+def _noise(trial: _Trial, size: int, seed: int) -> None:
+    dice = Random(seed)
+    noise = dice.randbytes(size)
+    cuts = [noise[at : at + 61] for at in range(0, size, 61)]
+    settings = [dict(items) for items in {tuple(sorted(case.options.items())) for case in trial.cases.vectors}] or [{}]
+    for options in settings:
+        heard = hear(trial.driver, cuts, options, None, ends=True)
+        if heard.readings:
+            trial.failures.append(f"noise: {len(heard.readings)} readings out of {size} random bytes")
+        if heard.held > HELD_LIMIT:
+            trial.failures.append(f"noise: the framer holds {heard.held} bytes")
+        if not heard.refusals:
+            trial.failures.append(f"noise: {size} random bytes are refused without a word")
+
+
+def _words(trial: _Trial) -> None:
+    for name in trial.driver.quantities:
+        try:
+            quantity(name)
+        except UnknownQuantity as error:
+            trial.failures.append(f"vocabulary: {error}")
+
+
+def _simulator(trial: _Trial) -> bool:
+    """Whether the driver's own simulator is read without a refusal."""
+    driver = trial.driver
+    if driver.simulate is None:
+        return False
+    address = driver.default_address or 1
+    instrument = driver.simulate(1, address)
+    times = [10.0 + 7 * step for step in range(8)]
+    if isinstance(driver.kind, Listening):
+        heard = hear(driver, (instrument.tick(t) for t in times), {}, None, ends=True)
+        found, refusals = heard.readings, heard.refusals
+    else:
+        found, refusals = [], []
+        for t in times:
+            one = Round.of(driver.kind, address)
+            while (request := one.request) is not None:
+                if not one.feed(instrument.answer(request.data, t)):
+                    one.timeout()
+            decoded = one.result()
+            found += [decoded] if decoded is not None else []
+            refusals += one.refusals
+    complete = all(set(decoded.values) == set(driver.quantities) for decoded in found)
+    if len(found) != len(times) or refusals or not complete:
+        trial.failures.append(f"simulator: {len(found)} of {len(times)} readings, {len(refusals)} refusals")
+        return False
+    return True
