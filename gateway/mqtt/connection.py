@@ -26,7 +26,9 @@ from gateway.mqtt.session import Session
 
 INBOX_MESSAGES = 10_000
 INBOX_BYTES = 32 << 20
-"""What waits for `receive` at most (QoS 0 too): beyond either, reading pauses until half of it is taken."""
+"""What waits for `receive` at most, in messages and payload bytes (QoS 0 too): then reading pauses until half is taken.
+
+It pauses too while more than `receive_maximum` messages are unacknowledged. One read (256 KiB) may be on top."""
 
 _LARGEST_PACKET = 268_435_460
 _numbers = itertools.count(1)
@@ -120,8 +122,7 @@ class Connection:
         inbox = self._inbox
         taken = [inbox.popleft() for _ in range(min(limit, len(inbox)))]
         self._inbox_bytes -= sum(len(each.payload) for each in taken)
-        if len(inbox) <= INBOX_MESSAGES // 2 and self._inbox_bytes <= INBOX_BYTES // 2:
-            self._session.resume()
+        self._resume_if_low()
         return taken
 
     def ack(self, token: AckToken) -> bool:
@@ -134,6 +135,7 @@ class Connection:
             return False
         for packet_id in self._acks.done(token.order):
             self._session.acknowledge(packet_id)
+        self._resume_if_low()
         return True
 
     async def lost(self) -> None:
@@ -166,6 +168,11 @@ class Connection:
             return PublishRefused(topic, QOS_UNSUPPORTED, "QoS not supported")
         return None
 
+    def _resume_if_low(self) -> None:
+        low = len(self._inbox) <= INBOX_MESSAGES // 2 and self._inbox_bytes <= INBOX_BYTES // 2
+        if low and len(self._acks) <= self._receive_maximum:
+            self._session.resume()
+
     def _send(self, future: asyncio.Future[None], message: Message) -> None:
         try:
             packet_id = self._session.publish_now(message)
@@ -186,16 +193,15 @@ class Connection:
             if self._acks.is_open(message.mid):
                 self.repeats += 1
                 return
-            if self.protocol == "5" and len(self._acks) >= self._receive_maximum:
-                self._session.fail(f"more than the {self._receive_maximum} unacknowledged messages we allow")
-                return
             order = self._acks.arrived(message.mid)
         payload = bytes(message.payload)
         self._inbox.append(Incoming(message.topic, payload, message.qos, message.retain, AckToken(self.number, order)))
         self._inbox_bytes += len(payload)
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
-        if len(self._inbox) >= INBOX_MESSAGES or self._inbox_bytes >= INBOX_BYTES:
+        # A broker without MQTT 5, or one that miscounts, may send more than we said: then TCP holds it back.
+        full = len(self._inbox) >= INBOX_MESSAGES or self._inbox_bytes >= INBOX_BYTES
+        if full or len(self._acks) > self._receive_maximum:
             self._session.pause()
 
     def on_puback(self, packet_id: int, code: int, name: str) -> None:

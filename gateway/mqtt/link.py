@@ -25,9 +25,6 @@ from gateway.mqtt.errors import (
     SubscribeRefused,
 )
 
-SETTLED_AFTER_S = 10.0
-"""A connection that lived this long was a good one: the next attempt is soon."""
-
 
 @asynccontextmanager
 async def connect(broker: Broker, will: Message | None = None) -> AsyncIterator[Connection]:
@@ -58,7 +55,8 @@ async def stay_connected(
 
     `use` is cancelled when the connection is lost; when it returns or raises a LinkError the connection is closed and
     the next one follows after a pause; any other exception is passed on. `on_state` gets "up", "down" or "refused", and
-    why. An OSError of `broker()` (a password file that is not there) counts as a failed attempt.
+    why. An OSError of `broker()` (a password file that is not there) counts as a failed attempt. Pauses double from
+    `min_s` to `max_s` and start over after a connection that lived twice `max_s`.
     """
     pauses = _pauses(min_s, max_s)
     while True:
@@ -70,17 +68,16 @@ async def stay_connected(
                 await _use_until_lost(use, connection)
         except (LinkError, ExceptionGroup) as error:
             problem = _link_problem(error)
-            state = "refused" if isinstance(problem, Refused | SubscribeRefused | PublishRefused) else "down"
             is_taken_over = isinstance(problem, Disconnected) and problem.code == SESSION_TAKEN_OVER
-            on_state("refused" if is_taken_over else state, str(problem))
-            if is_taken_over:
-                # Two programs with one client id would throw each other out for ever.
-                await asyncio.sleep(max_s)
+            is_refused = is_taken_over or isinstance(problem, Refused | SubscribeRefused | PublishRefused)
+            on_state("refused" if is_refused else "down", str(problem))
         else:
+            is_taken_over = False
             on_state("down", "closed by us")
-        if up_mono is not None and time.monotonic() - up_mono >= SETTLED_AFTER_S:
+        if up_mono is not None and time.monotonic() - up_mono >= 2 * max_s:
             pauses = _pauses(min_s, max_s)
-        await asyncio.sleep(next(pauses))
+        # Two programs with one client id throw each other out: neither may come back soon.
+        await asyncio.sleep(max_s if is_taken_over else next(pauses))
 
 
 async def _open(broker: Broker, will: Message | None) -> Connection:

@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.mqtt import broker as values
+from gateway.mqtt.dial import dial
 from gateway.mqtt.errors import ConnectFailed, Disconnected, Refused
 from gateway.mqtt.stream import Malformed, Stream
 from gateway.mqtt.tls import explain, make_context
@@ -91,7 +92,7 @@ class Session(aiomqtt.Client):
         except TimeoutError:
             raise ConnectFailed(f"{broker.where} does not answer within {broker.connect_timeout_s:g} s") from None
         except OSError as error:
-            raise ConnectFailed(explain(error, broker.host, broker.port, broker.ca_file)) from None
+            raise ConnectFailed(explain(error, broker.host, broker.port, broker.is_tls, broker.ca_file)) from None
         except MqttConnectError as error:
             code = error.rc
             assert isinstance(code, ReasonCode)
@@ -107,13 +108,9 @@ class Session(aiomqtt.Client):
         context: ssl.SSLContext | None = None
         if broker.is_tls:
             context = await asyncio.to_thread(make_context, broker.ca_file, broker.cert_file, broker.key_file)
+        sock = await dial(broker.host, broker.port, broker.connect_timeout_s)
         await self._loop.create_connection(
-            lambda: self._stream,
-            broker.host,
-            broker.port,
-            ssl=context,
-            server_hostname=broker.host if context else None,
-            happy_eyeballs_delay=0.25,
+            lambda: self._stream, sock=sock, ssl=context, server_hostname=broker.host if context else None
         )
         # Does not block: its socket is our stream.
         self._client.connect(
@@ -125,7 +122,7 @@ class Session(aiomqtt.Client):
         self._connected.result()
 
     async def close(self, *, with_will: bool) -> None:
-        """Says DISCONNECT and waits a moment for the broker to close; `with_will`: it publishes the will. Idempotent."""
+        """Says DISCONNECT, waits a moment for the broker to close; `with_will`: it publishes the will. Idempotent."""
         try:
             if not self.ended.done() and (self.is_5 or not with_will):
                 self._is_closing = True
@@ -178,7 +175,7 @@ class Session(aiomqtt.Client):
         if isinstance(error, Malformed):
             self.fail(str(error))
         elif isinstance(error, ssl.SSLError):
-            why = explain(error, self.broker.host, self.broker.port, self.broker.ca_file)
+            why = explain(error, self.broker.host, self.broker.port, self.broker.is_tls, self.broker.ca_file)
             if not self._connected.done():
                 self._connected.set_exception(ConnectFailed(why))
                 self._connected.exception()

@@ -33,7 +33,7 @@ def make_context(ca_file: Path | None, cert_file: Path | None, key_file: Path | 
     return context
 
 
-def explain(error: OSError, host: str, port: int, ca_file: Path | None) -> str:
+def explain(error: OSError, host: str, port: int, is_tls: bool, ca_file: Path | None) -> str:
     """One sentence for why no connection came about."""
     where = f"{host}:{port}"
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -49,6 +49,8 @@ def explain(error: OSError, host: str, port: int, ca_file: Path | None) -> str:
         return f"the host name {host!r} is not found; check the name and this computer's network"
     if isinstance(error, ConnectionRefusedError):
         return f"nothing listens at {where}; is the broker running?"
+    if is_tls and isinstance(error, ConnectionResetError):
+        return f"{where} broke off the TLS handshake; is this the port of its TLS listener?"
     return f"{where} cannot be reached: {error.strerror or error}"
 
 

@@ -27,8 +27,8 @@ class TcpProxy:
         self.bytes_down = 0
         self.delay_s = 0.0
         self._cut: dict[Direction, int | None] = {"up": None, "down": None}
-        self._open = asyncio.Event()
-        self._open.set()
+        self._open: dict[Direction, asyncio.Event] = {"up": asyncio.Event(), "down": asyncio.Event()}
+        self.let_pass()
         self._server: asyncio.Server | None = None
         self._sessions: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
@@ -60,13 +60,15 @@ class TcpProxy:
             session.cancel()
         await asyncio.gather(*sessions, return_exceptions=True)
 
-    def black_hole(self) -> None:
-        """Nothing passes any more in either direction, present and new connections stay open."""
-        self._open.clear()
+    def black_hole(self, *directions: Direction) -> None:
+        """Nothing passes any more, in either direction or those given; present and new connections stay open."""
+        for direction in directions or ("up", "down"):
+            self._open[direction].clear()
 
     def let_pass(self) -> None:
         """Ends a black hole; what waited arrives."""
-        self._open.set()
+        for each in self._open.values():
+            each.set()
 
     def cut_after(self, count: int, direction: Direction = "up") -> None:
         """Lets `count` more bytes pass in that direction, then resets that connection. Works once."""
@@ -99,7 +101,7 @@ class TcpProxy:
         await self._count(1)
         upstream: asyncio.StreamWriter | None = None
         try:
-            await self._open.wait()
+            await self._open["up"].wait()
             back, upstream = await asyncio.open_connection(*self.target)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, upstream, "up"), name="proxy up")
@@ -119,7 +121,7 @@ class TcpProxy:
         while data := await reader.read(65536):
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
-            await self._open.wait()
+            await self._open[direction].wait()
             left = self._cut[direction]
             if left is not None:
                 data = data[:left]
