@@ -137,14 +137,14 @@ class ReplyFramer:
     nothing else came. Holds less than one answer.
     """
 
-    __slots__ = ("_first", "_is_answered", "_question", "_read", "_rest", "discarded")
+    __slots__ = ("_first", "_is_explained", "_question", "_read", "_rest", "discarded")
 
     def __init__(self, asked: bytes) -> None:
         self._question = asked
         self._read = parse_question(asked)
         self._rest = b""
         self._first = b""
-        self._is_answered = False
+        self._is_explained = False
         self.discarded = 0
 
     @property
@@ -167,7 +167,7 @@ class ReplyFramer:
         """The time is up: refuse what is half there, or say what came instead of an answer."""
         held = bool(self._rest)
         found = self._scan(self._rest, more=False)
-        if not self._is_answered and not found and (self.discarded or held):
+        if not self._is_explained and (self.discarded or held):
             found.append(self._nothing_fits())
         return found
 
@@ -205,6 +205,7 @@ class ReplyFramer:
                 at += 1
                 self.discarded += 1
         self._rest = data[at:]
+        self._is_explained = self._is_explained or bool(found)
         return found
 
     def _size_at(self, data: bytes, at: int) -> int:
@@ -225,7 +226,6 @@ class ReplyFramer:
         return 0
 
     def _accept(self, frame: bytes) -> bytes | Rejection:
-        self._is_answered = True
         if frame[1] & 0x80:
             name = EXCEPTIONS.get(frame[2], "unknown exception")
             return DeviceFault(f"unit {frame[0]} answers with exception {frame[2]}, {name}")

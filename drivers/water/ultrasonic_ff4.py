@@ -101,7 +101,7 @@ DRIVER = Driver(
         "variant": Option(DEFAULT, "the model: it decides the sum, the blind zone and the reach", tuple(RANGES_MM))
     },
     aliases=("a02yyuw",),
-    wiring="3.3 to 5 V; sensor TX to host RX; A02: RX open gives filtered values. Mount it 0.5 m above the highest flood.",
+    wiring="3.3 to 5 V; sensor TX to host RX; A02: RX open filters. Mount it 0.5 m above the highest flood.",
     quirks=(
         "The JSN-SR04T needs 47 kOhm on its mode pads to talk by itself, and does not compensate for temperature.",
         "The SEN0627 sends the same frame in centimetres: not supported.",
