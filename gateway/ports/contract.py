@@ -1,0 +1,71 @@
+"""What a port is: a byte pipe to the field that can be lost, and the two errors that it may raise."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from gateway.ops.texts import say
+
+Reason = Literal[
+    "absent",
+    "permission",
+    "busy",
+    "not-a-tty",
+    "bad-settings",
+    "stuck",
+    "bad-url",
+    "unknown-host",
+    "unreachable",
+    "refused",
+    "bad-capture",
+    "failed",
+]
+
+
+class PortError(Exception):
+    """A port that could not be opened. `reason` is the key, `str()` the sentence with the remedy."""
+
+    def __init__(self, reason: Reason, port: str, detail: str = "") -> None:
+        super().__init__(reason, port, detail)
+        self.reason: Reason = reason
+        self.port = port
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return say(f"port.{self.reason}", port=self.port, detail=self.detail)
+
+
+class PortLost(Exception):
+    """A port that was open and is gone: unplugged, closed by its peer, or closed by us."""
+
+    def __init__(self, port: str, detail: str) -> None:
+        super().__init__(port, detail)
+        self.port = port
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return say("port.lost", port=self.port, detail=self.detail)
+
+
+class Port(Protocol):
+    """A byte pipe to the field, for one reader and one writer at a time."""
+
+    @property
+    def name(self) -> str:
+        """The url it was opened with."""
+
+    @property
+    def overflowed(self) -> int:
+        """Received bytes that were lost so far because nobody read them in time."""
+
+    async def read(self) -> bytes:
+        """What has arrived, waiting for at least one byte; never b"". Raises PortLost once all that came is read."""
+
+    async def write(self, data: bytes) -> None:
+        """Hand all of `data` to the system, waiting while its buffer is full. Raises PortLost."""
+
+    async def drain_input(self) -> int:
+        """Throw away what has arrived and was not read; returns how many bytes that were. Never waits."""
+
+    async def close(self) -> None:
+        """Give the port back. A read that waits ends with PortLost. Closing twice is harmless."""
