@@ -99,12 +99,17 @@ def _sentence(path: KeyPath, refusal: Any) -> str:
         case "string_type":
             text = say("config.expect_string", found=show(found))
         case "tuple_type":
-            text = say("config.expect_tables", key=path[-1])
+            text = say("config.expect_tables", key=_name(path))
         case "model_type" | "model_attributes_type" | "dict_type":
-            text = say("config.expect_table", key=path[-1])
+            text = say("config.expect_table", key=_name(path))
         case _:
             text = say("config.unfit", detail=refusal["msg"], found=show(found))
     return text + value_remedy(found)
+
+
+def _name(path: KeyPath) -> str:
+    """The last key of a path."""
+    return next((step for step in reversed(path) if isinstance(step, str)), "")
 
 
 def _words(expected: str) -> list[str]:

@@ -41,7 +41,7 @@ _array = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) e
 class Table(BaseModel):
     """A table of the file; unknown keys are refused, nothing changes afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     topic: ClassVar[str] = ""
     """Under which name its keys are explained in the catalogue."""
 

@@ -18,6 +18,8 @@ from gateway.ops.texts import say
 
 MAX_BYTES = 1 << 20
 MAX_FILES = 500
+MAX_LINE = 2000
+"""Characters; tomllib's time and memory for a dotted key grow with the square of its parts."""
 
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
@@ -94,9 +96,13 @@ def _text(file: Path) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise _Unreadable(say("config.not_utf8"), 1)
     try:
-        return data.removeprefix(codecs.BOM_UTF8).decode()
+        text = data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise _Unreadable(say("config.not_utf8"), data.count(b"\n", 0, error.start) + 1) from None
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > MAX_LINE:
+            raise _Unreadable(say("config.long_line", most=MAX_LINE), number)
+    return text
 
 
 def _closed(handle: int) -> Any:

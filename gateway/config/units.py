@@ -39,8 +39,8 @@ def format_duration(seconds: float) -> str:
     """The shortest writing that `duration_s` reads back."""
     for unit in ("days", "h", "min", "s"):
         if seconds >= 2 * DURATIONS[unit] and seconds % DURATIONS[unit] == 0:
-            return f"{seconds / DURATIONS[unit]:g} {unit}"
-    return f"{seconds:g} s" if seconds >= 1 or seconds == 0 else f"{seconds * 1000:g} ms"
+            return f"{seconds / DURATIONS[unit]:.12g} {unit}"
+    return f"{seconds:.12g} s" if seconds >= 1 or seconds == 0 else f"{seconds * 1000:.12g} ms"
 
 
 def format_size(size: int) -> str:
