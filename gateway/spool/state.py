@@ -1,0 +1,153 @@
+"""What the spool knows beside its entries: sets that only grow, and notes. Each change is one small record.
+
+Because everything here is a union, records may be applied twice and in any order; see gateway.spool.records.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from gateway.spool.intervals import Intervals, IntervalsView
+from gateway.spool.records import GONE, LOSS, NOTE, SETTLED, SNAPSHOT, Control
+
+_NOTE_HEAD = struct.Struct("<HQ")
+_COUNT = struct.Struct("<I")
+_RANGES_PER_RECORD = 2000
+MAX_NOTE = 4096
+MAX_NOTES_BYTES = 256 << 10
+FOREVER = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a caller wants to find again: kept until number `until` is gone (0: for ever)."""
+
+    kind: int
+    until: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class State:
+    """Numbers settled per outlet, lost per reason, gone (settled everywhere and removed); notes by their id."""
+
+    settled: dict[str, Intervals] = field(default_factory=dict)
+    losses: dict[str, Intervals] = field(default_factory=dict)
+    gone: Intervals = field(default_factory=Intervals)
+    notes: dict[int, Note] = field(default_factory=dict)
+
+    def apply(self, kind: int, number: int, data: bytes) -> None:
+        """Take up a record. ValueError where its data is not what the kind says."""
+        if kind in (SETTLED, LOSS):
+            name = str(data[1 : 1 + data[0]], "utf-8") if data else ""
+            add_to(
+                self.settled if kind == SETTLED else self.losses, name, Intervals.decode(data[1 + len(name.encode()) :])
+            )
+        elif kind == GONE:
+            self.gone.update(Intervals.decode(data))
+        elif kind == NOTE:
+            if len(data) < _NOTE_HEAD.size:
+                raise ValueError("note: cut off")
+            note_kind, until = _NOTE_HEAD.unpack_from(data)
+            self.notes[number] = Note(note_kind, until, data[_NOTE_HEAD.size :])
+
+    def controls(self, next_number: int) -> Iterator[Control]:
+        """Records that say all of this."""
+        for name, numbers in self.settled.items():
+            yield from _named(SETTLED, name, numbers, next_number)
+        for name, numbers in self.losses.items():
+            yield from _named(LOSS, name, numbers, next_number)
+        for part in _parts(self.gone):
+            yield Control(GONE, next_number, part.encode())
+        for number, note in self.notes.items():
+            yield Control(NOTE, number, _NOTE_HEAD.pack(note.kind, note.until) + note.data)
+
+    def snapshot(self, next_number: int) -> list[Control]:
+        """The records a segment begins with: all of this and its end mark."""
+        controls = list(self.controls(next_number))
+        return [*controls, Control(SNAPSHOT, next_number, _COUNT.pack(len(controls)))]
+
+    def absorb(self, change: State) -> None:
+        """Add everything `change` says."""
+        for name, numbers in change.settled.items():
+            add_to(self.settled, name, numbers)
+        for name, numbers in change.losses.items():
+            add_to(self.losses, name, numbers)
+        self.gone.update(change.gone)
+        self.notes.update(change.notes)
+
+    def is_lost(self, number: int) -> bool:
+        """True where the number was declared lost for any reason."""
+        return any(number in numbers for numbers in self.losses.values())
+
+    def lost(self) -> Intervals:
+        """All lost numbers, whatever the reason."""
+        found = Intervals()
+        for numbers in self.losses.values():
+            found.update(numbers)
+        return found
+
+    def owed(self, outlets: Sequence[str], first: int, last: int) -> list[tuple[int, int]]:
+        """The ranges of `first` … `last` that some outlet still waits for: not lost, gone or settled everywhere."""
+        if last < first:
+            return []
+        owed = Intervals()
+        for outlet in outlets:
+            for hole in self.settled.get(outlet, Intervals()).missing(first, last):
+                owed.add(*hole)
+        if not outlets:
+            owed.add(first, last)
+        for numbers in (self.gone, *self.losses.values()):
+            for start, end in overlap(numbers, first, last):
+                owed.remove(start, end)
+        return owed.ranges()
+
+    def is_empty(self) -> bool:
+        """True where there is nothing to write."""
+        return not (self.settled or self.losses or self.gone or self.notes)
+
+    def retire_notes(self, first: int) -> None:
+        """Forget the notes that concern only numbers below `first`."""
+        for number in [number for number, note in self.notes.items() if note.until != FOREVER and note.until < first]:
+            del self.notes[number]
+
+    def notes_bytes(self) -> int:
+        """How much the notes take."""
+        return sum(len(note.data) + _NOTE_HEAD.size for note in self.notes.values())
+
+
+def add_to(sets: dict[str, Intervals], name: str, numbers: IntervalsView) -> None:
+    """Add `numbers` to the set of that name."""
+    sets.setdefault(name, Intervals()).update(numbers)
+
+
+def overlap(numbers: IntervalsView, first: int, last: int) -> list[tuple[int, int]]:
+    """The ranges of `first` … `last` that are in the set."""
+    found, start = [], first
+    for hole_first, hole_last in numbers.missing(first, last):
+        if start < hole_first:
+            found.append((start, hole_first - 1))
+        start = hole_last + 1
+    if start <= last:
+        found.append((start, last))
+    return found
+
+
+def snapshot_size(data: bytes) -> int:
+    """How many records belong to the snapshot that this SNAPSHOT record ends; negative where it is malformed."""
+    return _COUNT.unpack(data)[0] if len(data) == _COUNT.size else -1
+
+
+def _named(kind: int, name: str, numbers: Intervals, next_number: int) -> Iterator[Control]:
+    head = bytes([len(name.encode())]) + name.encode()
+    for part in _parts(numbers):
+        yield Control(kind, next_number, head + part.encode())
+
+
+def _parts(numbers: Intervals) -> Iterator[Intervals]:
+    # A record holds 64 KiB; a very ragged set takes several.
+    ranges = numbers.ranges()
+    for at in range(0, len(ranges), _RANGES_PER_RECORD):
+        yield Intervals(ranges[at : at + _RANGES_PER_RECORD])
