@@ -20,6 +20,7 @@ import pytest
 from drivers.core.contract import Line
 from gateway.ports import PortError, PortLost, open_port
 from gateway.ports import serial as serial_module
+from tests.ports.waiting import until
 
 LINE = Line()
 
@@ -149,9 +150,7 @@ async def test_nobody_reads_for_long_and_the_loss_is_counted(pty):
         with contextlib.suppress(BlockingIOError):
             sent += os.write(pty.master, bytes([sent % 251]) * min(1000, total - sent))
         await asyncio.sleep(0)
-    async with asyncio.timeout(5):
-        while port.overflowed < total - 64 * 1024:
-            await asyncio.sleep(0)
+    await until(lambda: port.overflowed >= total - 64 * 1024)
     assert port.overflowed == total - 64 * 1024
     assert len(await port.read()) == 64 * 1024
     await port.close()
@@ -198,7 +197,7 @@ async def test_a_second_owner_is_refused_in_this_process_and_from_another(pty):
         "import fcntl, os, sys; fd = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY);"
         "fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB); print('held', flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: ASYNC220 - a test may wait for a process
         [sys.executable, "-c", code, pty.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout is not None
@@ -274,9 +273,7 @@ async def test_cancelled_at_any_stage_of_opening_leaves_nothing_behind(pty, dela
 
 
 async def all_threads_of_opening_end() -> None:
-    async with asyncio.timeout(5):
-        while any(thread.name.startswith("open ") for thread in threading.enumerate()):
-            await asyncio.sleep(0.001)
+    await until(lambda: not any(thread.name.startswith("open ") for thread in threading.enumerate()))
 
 
 async def test_opening_that_hangs_does_not_hang_the_loop(pty, monkeypatch):

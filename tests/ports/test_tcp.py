@@ -11,6 +11,7 @@ import pytest
 from drivers.core.contract import Line
 from gateway.ports import PortError, PortLost, open_port
 from gateway.ports import tcp as tcp_module
+from tests.ports.waiting import until
 
 LINE = Line()
 
@@ -80,8 +81,7 @@ async def test_a_peer_that_does_not_read_ends_with_the_port(server):
 
     writing = asyncio.create_task(write_for_ever())
     async with asyncio.timeout(5):
-        while not port._is_paused:
-            await asyncio.sleep(0.01)
+        await until(lambda: port._is_paused)
         await port.close()
         with pytest.raises(PortLost):
             await writing

@@ -10,7 +10,7 @@ SETTLE_TURNS = 40
 
 
 class VirtualClock:
-    """`mono_ns`, `wall_ns`, `sleep_until` as a station wants them; wall time is monotonic time plus `wall_offset_ns`."""
+    """What a station wants of a clock; wall time is monotonic time plus `wall_offset_ns`."""
 
     def __init__(self) -> None:
         self.now_ns = 1_000_000_000
