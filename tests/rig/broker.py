@@ -71,7 +71,7 @@ class Mosquitto:
     `settings` are lines of mosquitto.conf (a list value gives several lines) and override the rig's. `users` (name to
     password) ends anonymous access; `acl` is the text of an ACL file; `tls` adds nothing but TLS to the one listener,
     `client_ca` demands client certificates. `config` replaces the generated file: `{port}`, `{ports[1]}` … and
-    `{folder}` are filled in.
+    `{folder}` are filled in, and `users` become the file `passwords` there.
     """
 
     def __init__(
@@ -153,11 +153,20 @@ class Mosquitto:
         program = find_program("mosquitto")
         assert program is not None, "mosquitto is not installed"
         path = self.folder / "mosquitto.conf"
+        if self._users:
+            self._write_passwords(self.folder / "passwords")
         if self._config is not None:
             path.write_text(self._config.format(port=ports[0], ports=ports, folder=self.folder))
         else:
             path.write_text(self._text(ports[0]))
         return Program([program, "-c", str(path)], ports, self.folder / "mosquitto.log")
+
+    def _write_passwords(self, path: Path) -> None:
+        path.write_text("".join(f"{user}:{password}\n" for user, password in self._users.items()))
+        path.chmod(0o600)
+        hasher = find_program("mosquitto_passwd")
+        assert hasher is not None, "mosquitto_passwd is not installed"
+        subprocess.run([hasher, "-U", str(path)], check=True, capture_output=True)
 
     def _text(self, port: int) -> str:
         lines: dict[str, object] = {
@@ -174,13 +183,7 @@ class Mosquitto:
         if os.geteuid() == 0:
             lines["user"] = "root"
         if self._users:
-            passwords = self.folder / "passwords"
-            passwords.write_text("".join(f"{user}:{password}\n" for user, password in self._users.items()))
-            passwords.chmod(0o600)
-            hasher = find_program("mosquitto_passwd")
-            assert hasher is not None, "mosquitto_passwd is not installed"
-            subprocess.run([hasher, "-U", str(passwords)], check=True, capture_output=True)
-            lines["password_file"] = passwords
+            lines["password_file"] = self.folder / "passwords"
         if self._acl is not None:
             acl = self.folder / "acl"
             acl.write_text(self._acl)
