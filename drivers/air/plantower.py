@@ -26,11 +26,22 @@ from random import Random
 from struct import Struct
 
 from drivers.core.checksums import sum16
+from drivers.core.commands import Command
 from drivers.core.contract import Decoded, DeviceFault, Driver, Framer, Line, Listening, Options
 from drivers.core.framing import SyncFramer
 from drivers.core.quantities import span_check
 
 HEADER = b"\x42\x4d"
+COMMANDS = {
+    "passive_mode": Command(bytes.fromhex("424de100000170"), bytes.fromhex("424d0004e1000174")),
+    "active_mode": Command(bytes.fromhex("424de100010171"), bytes.fromhex("424d0004e1010175")),
+    "passive_read": Command(bytes.fromhex("424de200000171")),
+    "sleep": Command(bytes.fromhex("424de400000173"), bytes.fromhex("424d0004e4000177")),
+    "wake": Command(bytes.fromhex("424de400010174")),
+}
+"""What the sensor is told. Wake has no reply: frames follow in active mode, nothing in passive mode."""
+
+START = (COMMANDS["wake"].data, COMMANDS["active_mode"].data)
 _SIZES = {b"\x00\x1c": 32, b"\x00\x04": 8}
 _FRAME = Struct(">4x12HBB2x")
 _QUANTITIES = (
@@ -44,12 +55,13 @@ def _size_of(head: bytes) -> int:
     return _SIZES.get(head[2:], 0)
 
 
-def _sum_holds(frame: bytes) -> bool:
+def sum_holds(frame: bytes) -> bool:
+    """Whether the frame's last two bytes are the sum of those before."""
     return sum(frame[:-2]) == frame[-2] << 8 | frame[-1]
 
 
 def _framer(options: Options) -> Framer:
-    return SyncFramer(HEADER, 4, _size_of, _sum_holds, max_bytes=32)
+    return SyncFramer(HEADER, 4, _size_of, sum_holds, max_bytes=32)
 
 
 def decode(frame: bytes, options: Options) -> Decoded | None:
@@ -107,20 +119,29 @@ class Simulator:
                 return b""
         else:
             return b""
-        return _closed(HEADER + bytes((0, 4, command, value)))
+        return closed(HEADER + bytes((0, 4, command, value)))
 
     def _frame(self, t: float) -> bytes:
+        return closed(HEADER + b"\x00\x1c" + packed(self.words(t)) + b"\x97\x00")
+
+    def words(self, t: float) -> list[int]:
+        """The six masses and six counts at `t` seconds, as the sensor sends them."""
         dice = Random(f"{self._seed}/{int(t * 1000)}")
         pm25 = self._base * (1 + 0.45 * sin(2 * pi * t / 5400) + 0.15 * sin(2 * pi * t / 410)) + dice.gauss(0, 1.2)
         pm25 = max(0.0, pm25)
         thick = 1 + 0.5 * min(1.0, max(0.0, pm25 - 30) / 20)
         mass = [pm25 * 0.66, pm25, pm25 * 1.22 + max(0.0, dice.gauss(1, 1))]
         counts = [pm25 * k for k in (170, 49, 8.2, 0.8, 0.25, 0.1)]
-        words = [*(round(m * thick) for m in mass), *(round(m) for m in mass), *(round(n) for n in counts)]
-        return _closed(HEADER + b"\x00\x1c" + b"".join(min(w, 65535).to_bytes(2, "big") for w in words) + b"\x97\x00")
+        return [*(round(m * thick) for m in mass), *(round(m) for m in mass), *(round(n) for n in counts)]
 
 
-def _closed(data: bytes) -> bytes:
+def packed(words: list[int]) -> bytes:
+    """Words of the frame, high byte first; what does not fit stands at its limit."""
+    return b"".join(min(word, 65535).to_bytes(2, "big") for word in words)
+
+
+def closed(data: bytes) -> bytes:
+    """The bytes with their sum behind them."""
     return data + sum16(data).to_bytes(2, "big")
 
 
@@ -129,7 +150,7 @@ DRIVER = Driver(
     title="Plantower PMS5003/7003/A003 dust sensor",
     device_class="air",
     models=("PMS5003", "PMS7003", "PMSA003", "PMS1003"),
-    kind=Listening(_framer, decode),
+    kind=Listening(_framer, decode, START),
     quantities=_QUANTITIES,
     line=Line(baud=9600),
     sources=(
@@ -145,7 +166,8 @@ DRIVER = Driver(
         "Believe the values 30 s after power-up, when the fan has settled.",
         "Several identical frames in a row are normal.",
         "PMS5003T and PMS5003S send the same header and length with other contents: the model must be known.",
-        "A sensor left in passive mode by another program is silent until its power is cycled or active mode is set.",
+        "A sensor left in passive mode or asleep is silent; it is woken and set to active mode at every start.",
+        "Its laser lasts about three years of running time.",
     ),
     period_s=1.0,
     simulate=Simulator,

@@ -70,21 +70,21 @@ class MixedFramer:
                 break
             kind = self._kinds[header.group()]
             head = data[at : at + kind.head_bytes]
-            size = kind.size_of(head) if len(head) == kind.head_bytes else kind.head_bytes
-            is_whole = len(head) == kind.head_bytes and at + size <= end
-            if not is_whole and more:
-                break
-            frame = data[at : at + size]
-            if not is_whole:
-                self._refuse(Truncated(f"{end - at} bytes of a frame of at least {size}"), found)
-            elif not 0 < size <= self._max_bytes:
+            is_headed = len(head) == kind.head_bytes
+            size = kind.size_of(head) if is_headed else kind.head_bytes
+            if not 0 < size <= self._max_bytes:
                 self._refuse(Truncated(f"no frame has this head: {head.hex(' ')}"), found)
-            elif kind.holds(frame):
-                found.append(frame)
-                self._in_sync = True
-                at += size
-                continue
+            elif not is_headed or at + size > end:
+                if more:
+                    break
+                self._refuse(Truncated(f"{end - at} bytes of a frame of at least {size}"), found)
             else:
+                frame = data[at : at + size]
+                if kind.holds(frame):
+                    found.append(frame)
+                    self._in_sync = True
+                    at += size
+                    continue
                 self._refuse(Integrity(f"the check does not hold: {frame.hex(' ')}"), found)
             self.discarded += 1
             at += 1
