@@ -29,7 +29,7 @@ unit: $(VENV)/dev.stamp
 	$(BIN)/pytest
 
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(BENCH)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

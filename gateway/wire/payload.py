@@ -151,6 +151,14 @@ class Stored(msgspec.Struct, frozen=True):
     spools: dict[str, SpoolSettled]
 
 
+A = TypeVar("A", NodeAbout, DeviceAbout)
+
+
+def revised(about: A, rev: int, since: str) -> A:
+    """The same `about` with its revision."""
+    return msgspec.structs.replace(about, rev=rev, since=since)
+
+
 T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder()

@@ -1,0 +1,96 @@
+"""Presence: birth and will of the node, what it and its devices are, and the state of each device. All retained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import gateway.wire.payload as wire
+from gateway.edge.revisions import Revisions
+from gateway.mqtt.link import Message
+from gateway.wire.times import format_time
+from gateway.wire.topics import device_topic, node_topic
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What the configuration says about the node."""
+
+    id: str
+    site: str
+    version: str
+    name: Mapping[str, str]
+    position: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What the configuration and the driver say about one device; `about` has no revision yet."""
+
+    id: str
+    device_class: str
+    about: wire.DeviceAbout
+
+
+class Presence:
+    """Builds the retained messages; sending them is the caller's. `spools` gives first and next of each spool held."""
+
+    def __init__(
+        self,
+        root: str,
+        node: NodeFacts,
+        devices: Iterable[DeviceFacts],
+        *,
+        revisions: Revisions,
+        wall_ns: Callable[[], int],
+        spools: Callable[[], dict[str, wire.SpoolRange]],
+    ) -> None:
+        self._root, self._node, self._wall_ns, self._spools = root, node, wall_ns, spools
+        self._devices = {device.id: device for device in devices}
+        self._states: dict[str, wire.DeviceStatus] = {}
+        self._abouts = self._revise(revisions)
+
+    def _now(self) -> str:
+        return format_time(self._wall_ns())
+
+    def _status(self, state: wire.NodeState) -> Message:
+        node = self._node
+        status = wire.NodeStatus(state, self._now(), node.site, node.version, self._spools())
+        return Message(node_topic(self._root, node.id, "status"), wire.encode(status), 1, True)
+
+    def _revise(self, revisions: Revisions) -> list[Message]:
+        """`about` of the node and of every device, with the revision that its content has."""
+        node, now = self._node, self._now()
+        bare = wire.NodeAbout(
+            0, None, node.site, dict(node.name), dict(node.position), sorted(self._devices), node.version
+        )
+        rev, since = revisions.revise("node", wire.encode(bare).decode(), now)
+        topic = node_topic(self._root, node.id, "about")
+        abouts = [Message(topic, wire.encode(wire.revised(bare, rev, since)), 1, True)]
+        for device in self._devices.values():
+            rev, since = revisions.revise(f"device {device.id}", wire.encode(device.about).decode(), now)
+            about = wire.revised(device.about, rev, since)
+            topic = device_topic(self._root, node.id, device.device_class, device.id, "about")
+            abouts.append(Message(topic, wire.encode(about), 1, True))
+        return abouts
+
+    def will(self) -> Message:
+        """What the broker says when this node is gone without a word. Its `next` is a lower bound."""
+        return self._status("offline")
+
+    def farewell(self) -> Message:
+        """What the node itself says when it stops in order."""
+        return self._status("offline")
+
+    def birth(self) -> list[Message]:
+        """Everything that must stand on the broker after a connect."""
+        return [self._status("online"), *self._abouts, *(self._state(device) for device in self._states)]
+
+    def _state(self, device: str) -> Message:
+        topic = device_topic(self._root, self._node.id, self._devices[device].device_class, device, "status")
+        return Message(topic, wire.encode(self._states[device]), 1, True)
+
+    def changed(self, device: str, state: wire.DeviceState, why: str) -> Message:
+        """Note a device's new state; the message that says so."""
+        self._states[device] = wire.DeviceStatus(state, self._now(), why)
+        return self._state(device)

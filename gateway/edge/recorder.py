@@ -1,0 +1,81 @@
+"""The recorder: what stations report becomes numbered entries of the spool. From here on a reading is accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any, Protocol
+
+from gateway.edge.clock import DeviceTimes
+from gateway.wire.entry import Entry, pack
+from gateway.wire.payload import FAIL, MISSING, NOT_EVALUATED
+from gateway.wire.times import MS
+
+
+class Log(Protocol):
+    """The part of the spool that is needed here."""
+
+    def append(self, data: bytes) -> int:
+        """Give the entry its number."""
+
+
+class Clock(Protocol):
+    """The part of the clock that is needed here."""
+
+    boot: str
+
+    def mono_ns(self) -> int: ...
+    def wall_ns(self) -> int: ...
+    def is_trusted(self) -> bool: ...
+
+
+class Recorder:
+    """Dates readings and events and hands them to the spool."""
+
+    def __init__(self, log: Log, clock: Clock, classes: Mapping[str, str]) -> None:
+        self._log, self._clock, self._classes = log, clock, classes
+        self._times = DeviceTimes()
+
+    def reading(
+        self, device: str, at_ns: int, mono_ns: int, values: Mapping[str, float], quality: Mapping[str, int]
+    ) -> int:
+        """Record one reading taken at `at_ns` (wall) and `mono_ns` (CLOCK_BOOTTIME); its number.
+
+        A value flagged 4 goes to `failed`; one that is not finite has no number and is flagged 9. A device without
+        quality tests says so with `*: 2`.
+        """
+        q: dict[str, int] = {"*": NOT_EVALUATED}
+        v: dict[str, float] = {}
+        failed: dict[str, float] = {}
+        for name, value in values.items():
+            flag = quality.get(name, NOT_EVALUATED)
+            if not isfinite(value) or flag == MISSING:
+                q[name] = MISSING
+            elif flag == FAIL:
+                q[name] = FAIL
+                failed[name] = float(value)
+            else:
+                v[name] = float(value)
+                if flag != NOT_EVALUATED:
+                    q[name] = flag
+        q.update((name, MISSING) for name, flag in quality.items() if flag == MISSING)
+        return self._append(device, at_ns, mono_ns, v=v, q=q, failed=failed)
+
+    def event(self, device: str, event: str, data: Mapping[str, Any]) -> int:
+        """Record something that happened to a device, now; its number."""
+        return self._append(device, self._clock.wall_ns(), self._clock.mono_ns(), event=event, data=dict(data))
+
+    def _append(self, device: str, at_ns: int, mono_ns: int, **content: Any) -> int:
+        return self._log.append(
+            pack(
+                Entry(
+                    self._classes[device],
+                    device,
+                    self._times.date(device, at_ns),
+                    mono_ns // MS,
+                    self._clock.boot,
+                    self._clock.is_trusted(),
+                    **content,
+                )
+            )
+        )

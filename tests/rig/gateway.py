@@ -1,0 +1,83 @@
+"""The gateway as its user runs it: processes made from configuration files, killed and started again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.rig.process import Program
+
+
+def edge_config(
+    folder: Path, *, broker: str, devices: dict[str, Path], confirm: str = "stored", extra: str = ""
+) -> Path:
+    """A node with one Plantower on each port; every frame is a reading."""
+    text = f"""
+[node]
+id = "node-1"
+site = "test"
+
+[spool]
+path = "{folder}/spool"
+max_size = "64 MB"
+
+[mqtt]
+url = "{broker}"
+confirm = "{confirm}"
+"""
+    for name, port in devices.items():
+        text += f"""
+[[device]]
+id = "{name}"
+driver = "plantower-pmsx003"
+port = "{port}"
+"""
+    path = folder / "edge.toml"
+    path.write_text(text + extra)
+    return path
+
+
+def backbone_config(folder: Path, *, broker: str, sink: str) -> Path:
+    """An ingest; `sink` is the inline table line of the sink."""
+    path = folder / "backbone.toml"
+    path.write_text(f"""
+[ingest]
+confirms = true
+state = "{folder}/ingest"
+mqtt = {{ url = "{broker}" }}
+{sink}
+""")
+    return path
+
+
+class Gateway(Program):
+    """`gateway run FILE` as a child."""
+
+    def __init__(self, config: Path) -> None:
+        super().__init__(
+            [sys.executable, "-m", "gateway", "run", str(config)], [], config.with_suffix(".log"), start_timeout_s=10
+        )
+
+
+def stored_readings(database: Path) -> dict[str, list[dict[str, float]]]:
+    """Values of every stored reading by device, read with sqlite3 alone; rows as they stand, repeats included."""
+    found: dict[str, list[dict[str, float]]] = {}
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        for device, values in connection.execute("SELECT device, v FROM reading ORDER BY seq"):
+            found.setdefault(device, []).append(json.loads(values))
+    connection.close()
+    return found
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+    """Poll a condition of another process; fails with `what` after the deadline."""
+    import time
+
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s} s: {what}")
+        time.sleep(0.02)
