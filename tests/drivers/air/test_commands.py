@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from drivers.air import plantower
+from drivers.air import nova, plantower
 from drivers.core.commands import Command
 from drivers.core.contract import Instrument, Listening
 from drivers.core.listening import Listener
@@ -15,6 +15,8 @@ COMMANDS: dict[str, Mapping[str, Command]] = {
     "plantower-pmsx003": plantower.COMMANDS,
     "plantower-pms5003t": plantower.COMMANDS,
     "plantower-pms5003st": plantower.COMMANDS,
+    "nova-sds011": nova.COMMANDS,
+    "nova-sds198": nova.COMMANDS,
 }
 
 

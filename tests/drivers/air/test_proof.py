@@ -13,6 +13,8 @@ TIERS = {
     "plantower-pms3003": 4,
     "plantower-pms5003t": 4,
     "plantower-pms5003st": 3,
+    "nova-sds011": 4,
+    "nova-sds198": 4,
 }
 
 
