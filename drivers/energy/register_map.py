@@ -138,7 +138,7 @@ def load(name: str, text: str) -> Driver:
             timeout_s=talk.get("timeout_ms", 500) / 1000,
         )
         address = talk["address"]
-        meter.reads(address)
+        meter.requests(address, {})  # raises for what cannot be asked
         return Driver(
             name=name,
             title=raw["title"],
