@@ -51,7 +51,8 @@ class Ledger(Protocol):
     id: str
 
     def settle(self, node: str, spool: str, ranges: Iterable[tuple[int, int]]) -> None: ...
-    def declare(self, node: str, spool: str, first: int, last: int, reason: str, state: str = LOST) -> None: ...
+    def expect(self, node: str, spool: str, last: int) -> None: ...
+    def declare(self, node: str, spool: str, first: int, last: int, reason: str, state: str = LOST) -> int: ...
     def announce(self, node: str, spools: Mapping[str, tuple[int, int]], at: int, *, is_birth: bool) -> None: ...
     def close_gone(self, at: int, after_s: float) -> list[tuple[str, str]]: ...
     def date(self, node: str, spool: str, seq: int, at: int) -> int: ...
@@ -114,13 +115,20 @@ class SqliteLedger:
             for numbers in record.exceptions.values():
                 numbers.remove(first, last)
 
-    def declare(self, node: str, spool: str, first: int, last: int, reason: str, state: str = LOST) -> None:
-        """Those of these numbers that are not settled yet are settled now, as `state` for `reason`."""
+    def expect(self, node: str, spool: str, last: int) -> None:
+        """Numbers up to `last` are known to exist, settled or not."""
+        record = self._touch(node, spool)
+        record.next = max(record.next, last + 1)
+
+    def declare(self, node: str, spool: str, first: int, last: int, reason: str, state: str = LOST) -> int:
+        """Those of these numbers that are not settled yet become so, as `state` for `reason`; how many there are."""
         record = self._touch(node, spool)
         numbers = record.exceptions.setdefault((state, reason), Intervals())
-        for start, end in record.settled.missing(first, last):
+        holes = record.settled.missing(first, last)
+        for start, end in holes:
             numbers.add(start, end)
         record.settled.add(first, last)
+        return sum(end - start + 1 for start, end in holes)
 
     def announce(self, node: str, spools: Mapping[str, tuple[int, int]], at: int, *, is_birth: bool) -> None:
         """The node holds these spools: (first, next) each. What one met first now no longer holds is not asked for.
@@ -161,12 +169,14 @@ class SqliteLedger:
         base = self._undated.get(key)
         if base is None:
             query = "SELECT at FROM undated WHERE node=? AND spool=? AND block=?"
-            row = self._db.execute(query, key).fetchone()
-            if row is None:
+            try:
+                row = self._db.execute(query, key).fetchone()
                 (latest,) = self._db.execute("SELECT max(at) FROM undated WHERE node=?", (node,)).fetchone()
+            except sqlite3.Error as error:
+                raise LedgerError(f"the ledger {self._path} cannot be read ({error})") from error
+            if row is None:
                 taken = [latest or 0, *(held for (owner, *_), held in self._undated.items() if owner == node)]
-                base = max(at - at % MS, max(taken) + SECOND)
-                self._undated[key] = base
+                self._undated[key] = base = max(at - at % MS, max(taken) + SECOND)
             else:
                 base = int(row[0])
         return base + seq % _BLOCK * MS

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,34 +105,39 @@ class ParkedStore:
     def entries(self, *, reason: str | None = None, after_id: int = 0, limit: int = 100) -> list[Parked]:
         """What is parked, oldest first."""
         query = f"SELECT {_COLUMNS} FROM parked WHERE id > ? AND (? IS NULL OR reason = ?) ORDER BY id LIMIT ?"
-        return [_parked(row) for row in self._db.execute(query, (after_id, reason, reason, limit))]
+        with self._guard():
+            return [_parked(row) for row in self._db.execute(query, (after_id, reason, reason, limit))]
 
     def show(self, parked_id: int) -> Parked | None:
         """One of them; None where there is none."""
-        row = self._db.execute(f"SELECT {_COLUMNS} FROM parked WHERE id = ?", (parked_id,)).fetchone()
+        with self._guard():
+            row = self._db.execute(f"SELECT {_COLUMNS} FROM parked WHERE id = ?", (parked_id,)).fetchone()
         return None if row is None else _parked(row)
 
     def retry(self, ids: Iterable[int]) -> int:
         """Mark these for ingest to try again; how many there were."""
-        with self._db:
+        with self._guard(), self._db:
             return self._db.executemany("UPDATE parked SET is_retry=1 WHERE id=?", [(each,) for each in ids]).rowcount
 
     def retries(self, limit: int) -> list[Parked]:
         """What is marked for another try, oldest first."""
         query = f"SELECT {_COLUMNS} FROM parked WHERE is_retry ORDER BY id LIMIT ?"
-        return [_parked(row) for row in self._db.execute(query, (limit,))]
+        with self._guard():
+            return [_parked(row) for row in self._db.execute(query, (limit,))]
 
     def drop(self, ids: Iterable[int]) -> list[Parked]:
         """Remove these; what they were."""
         gone = [one for one in map(self.show, ids) if one is not None]
-        with self._db:
-            self._db.executemany("DELETE FROM parked WHERE id=?", [(one.id,) for one in gone])
-        self._bytes = self._measure()
+        with self._guard():
+            with self._db:
+                self._db.executemany("DELETE FROM parked WHERE id=?", [(one.id,) for one in gone])
+            self._bytes = self._measure()
         return gone
 
     def counts(self) -> dict[str, int]:
         """How many are parked, by reason."""
-        return dict(self._db.execute("SELECT reason, count(*) FROM parked GROUP BY reason"))
+        with self._guard():
+            return dict(self._db.execute("SELECT reason, count(*) FROM parked GROUP BY reason"))
 
     def size_bytes(self) -> int:
         """About how many bytes they take."""
@@ -140,6 +146,16 @@ class ParkedStore:
     def close(self) -> None:
         """Closes the file."""
         self._db.close()
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """SQLite's troubles by one name."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise ParkedError(
+                f"the parked store {self._path} cannot be used now ({error}): is its disk full?"
+            ) from error
 
     def _add(self, one: Refused, at: int) -> None:
         found = self._db.execute(

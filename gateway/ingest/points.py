@@ -37,6 +37,7 @@ class Reason(StrEnum):
     """Why something was parked; a closed set, used in counters and in the parked store."""
 
     TOPIC = "topic"
+    DEVICE = "device"
     OVERSIZE = "oversize"
     JSON = "json"
     SPOOL = "spool"

@@ -1,0 +1,102 @@
+"""What is stored beside readings: events, which are accounted for like them, and states, health and descriptions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from math import isfinite
+
+from gateway.ingest.points import MAX_SEQ, Intake, Note, Origin, Reason, is_quantity
+from gateway.wire import payload
+
+STATES = {"ok": 0, "silent": 1, "faulty": 2, "absent": 3}
+"""The numbers under which device states are stored."""
+
+_EVENT = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_MEMBERS_BOUND = 32
+_TEXT_BOUND = 256
+
+
+def event_note(
+    origin: Origin, spool: int, seq: int, at: int, is_dated: bool, name: str, data: Mapping[str, object]
+) -> Note | Reason:
+    """An event: finite numbers of its data become fields, the quantity it is about a tag, the rest stays text."""
+    if not _EVENT.fullmatch(name):
+        return Reason.EVENT
+    if not 1 <= seq < MAX_SEQ:
+        return Reason.SEQ
+    if len(data) > _MEMBERS_BOUND:
+        return Reason.TOO_MANY
+    fields: dict[str, float | int] = {}
+    tags, text = {"event": name}, {}
+    for key, value in data.items():
+        if isinstance(value, int | float) and not isinstance(value, bool) and is_quantity(key) and _fits(value):
+            fields[key] = float(value)
+        elif key == "quantity" and isinstance(value, str) and is_quantity(value):
+            tags["quantity"] = value
+        else:
+            text[key] = value
+    return Note("event", origin, at, fields, tags, text, seq, spool, is_dated)
+
+
+def _fits(value: float) -> bool:
+    try:
+        return isfinite(float(value))
+    except OverflowError:
+        return False
+
+
+def node_status_note(origin: Origin, status: payload.NodeStatus, now_at: int) -> Note:
+    """Whether a node is online, at the moment it is learnt."""
+    return Note("node_health", origin, now_at, {"online": int(status.state == "online")}, text={"site": status.site})
+
+
+def health_notes(node: str, health: payload.Health, intake: Intake, now_at: int) -> list[Note]:
+    """A node's own figures, and those of each of its devices."""
+    at = _when(health.t, intake, now_at)
+    fields: dict[str, float | int] = {
+        "spool_age_s": health.spool_age_s,
+        "spool_bytes": float(health.spool_bytes),
+        "loss_total": float(health.loss_total),
+        "clock_trusted": float(health.clock_trusted),
+        "unsettled": float(health.unsettled),
+        "unconfirmed": float(health.unconfirmed),
+    }
+    if health.hours_left is not None:
+        fields["hours_left"] = health.hours_left
+    notes = [Note("node_health", Origin(node, "", ""), at, fields)]
+    for device, figures in health.devices.items():
+        counters: dict[str, float | int] = {
+            "readings": float(figures.readings),
+            "frames": float(figures.frames),
+            "rejected": float(sum(figures.rejected.values())),
+            "discarded_bytes": float(figures.discarded_bytes),
+        }
+        notes.append(Note("node_health", Origin(node, "", device), at, counters, text={"rejected": figures.rejected}))
+    return notes
+
+
+def device_status_note(origin: Origin, status: payload.DeviceStatus, intake: Intake, now_at: int) -> Note:
+    """A device's state as a number, since when it holds."""
+    at = _when(status.since, intake, now_at)
+    return Note("device_status", origin, at, {"state": STATES[status.state]}, text={"why": status.why[:_TEXT_BOUND]})
+
+
+def about_note(origin: Origin, about: payload.NodeAbout | payload.DeviceAbout, intake: Intake, now_at: int) -> Note:
+    """What a node or device is: revision and position as fields, the words as tags, the whole as text."""
+    fields: dict[str, float | int] = {"rev": about.rev}
+    fields |= {key: value for key, value in about.position.items() if is_quantity(key) and isfinite(value)}
+    if isinstance(about, payload.NodeAbout):
+        words = {"site": about.site, "version": about.version}
+    else:
+        words = {"driver": about.driver, "model": about.model, "serial": about.serial, "method": about.method}
+        fields["period_s"] = about.period_s
+    tags = {key: word[:_TEXT_BOUND] for key, word in words.items() if word}
+    text = {"name": about.name, "since": about.since}
+    return Note("about", origin, _when(about.since, intake, now_at), fields, tags, text)
+
+
+def _when(t: str | None, intake: Intake, now_at: int) -> int:
+    """The time a message gives itself, where it can be stored under it; else now."""
+    at = now_at if t is None else intake.time(t)
+    return now_at if isinstance(at, Reason) else at

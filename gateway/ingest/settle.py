@@ -1,0 +1,287 @@
+"""From a sink's yes to `stored`: waits until it is durable, commits it to the ledger, tells the nodes.
+
+Everything the ledger hears goes through here in the order it came; the ledger is used in one thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from gateway.ingest.counters import Counters
+from gateway.ingest.ledger import LOST, PARKED, Ledger, LedgerError
+from gateway.ingest.messages import Part
+from gateway.ingest.parked import Refused
+from gateway.ingest.points import Note, Point
+from gateway.ingest.sinks.base import Sink, Unavailable
+from gateway.mqtt.link import Connection, Message
+from gateway.spool.intervals import Intervals
+from gateway.wire import payload
+from gateway.wire.topics import node_topic
+
+GROUP_S = 1.0
+"""Batches written within this share one look at whether they survived."""
+GONE_AFTER_S = 86_400.0
+_TICK_S = 0.25
+_SWEEP_EVERY_S = 10.0
+_PUBLISH_TIMEOUT_S = 10.0
+
+Numbers = dict[tuple[str, str], Intervals]
+
+
+@dataclass(slots=True)
+class Group:
+    """Batches that wait together to become durable, since `opened_mono`; `mark` names the database's life."""
+
+    mark: str | None
+    opened_mono: float
+    written_mono: float
+    last: Point | Note
+    numbers: Numbers = field(default_factory=dict)
+
+
+class Settler:
+    """The task between sink and ledger. `grace_s` is how long a hole may be open before it is called missing."""
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        ledger: Ledger,
+        sink: Sink,
+        confirms: bool,
+        grace_s: float,
+        publish_every_s: float,
+        counters: Counters,
+        in_ledger: Executor,
+        in_sink: Executor,
+        on_state: Callable[[str, str, str], None],
+    ) -> None:
+        self._root = root
+        self._ledger = ledger
+        self._sink = sink
+        self._confirms = confirms
+        self._grace_s = grace_s
+        self._publish_every_s = publish_every_s
+        self._counters = counters
+        self._in_ledger, self._in_sink = in_ledger, in_sink
+        self._on_state = on_state
+        self._connection: Connection | None = None
+        self._groups: list[Group] = []
+        self._is_group_open = False
+        self._settled: Numbers = {}
+        self._unsure: Numbers = {}
+        self._heard: list[Part] = []
+        self._parked: list[Refused] = []
+        self._wake = asyncio.Event()
+        self._nodes_due: dict[str, float] = {}
+        self._told: dict[str, bytes] = {}
+        self._is_ledger_well = True
+        self._is_sweep_due = False
+
+    def connected(self, connection: Connection) -> None:
+        """A new connection: every node is told anew."""
+        self._connection = connection
+        self._told.clear()
+        self._is_sweep_due = True
+        self._wake.set()
+
+    def wants_mark(self) -> bool:
+        """True when the next batch begins a group, whose database life must be known before it is written."""
+        return self._sink.durable_after_s > 0 and not (
+            self._is_group_open and time.monotonic() - self._groups[-1].opened_mono < GROUP_S
+        )
+
+    def end_group(self) -> None:
+        """A write failed: the database may have restarted, so nothing more may join the present group."""
+        self._is_group_open = False
+
+    def written(self, parts: list[Part], refused: list[Refused], mark: str | None, is_marked: bool) -> None:
+        """The sink said yes to the parts' points but those refused, which are parked durably by now."""
+        out = {(one.node, one.spool, one.seq) for one in refused if one.seq}
+        numbers: Numbers = {}
+        for part in parts:
+            if part.spool:
+                add_numbers(numbers.setdefault((part.node, part.spool), Intervals()), part, out)
+            if part.holds or part.lost:
+                self._heard.append(part)
+        self._parked += [one for one in refused if one.seq]
+        last = _last_numbered(parts, out)
+        if self._sink.durable_after_s == 0 or last is None:
+            _merge(self._settled, numbers)
+        else:
+            now_mono = time.monotonic()
+            if is_marked or not self._is_group_open:
+                self._groups.append(Group(mark, now_mono, now_mono, last))
+            group = self._groups[-1]
+            group.written_mono, group.last = now_mono, last
+            _merge(group.numbers, numbers)
+            # Where the database's life has no name, a look can only vouch for the batch it looks at.
+            self._is_group_open = group.mark is not None
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Settles, commits and tells, for ever."""
+        sweep_mono = time.monotonic()
+        while True:
+            try:
+                async with asyncio.timeout(_TICK_S if self._groups or self._nodes_due else _SWEEP_EVERY_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            await self._confirm_groups()
+            is_sweep = self._is_sweep_due or time.monotonic() - sweep_mono >= _SWEEP_EVERY_S
+            if is_sweep:
+                sweep_mono, self._is_sweep_due = time.monotonic(), False
+            await self._commit(is_sweep)
+            await self._tell()
+
+    async def _confirm_groups(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._groups:
+            group = self._groups[0]
+            if time.monotonic() - group.written_mono < self._sink.durable_after_s:
+                return
+            try:
+                is_there = await loop.run_in_executor(self._in_sink, self._sink.confirm, group.mark, group.last)
+            except Unavailable as error:
+                self._on_state("sink", "unconfirmed", error.why)
+                await asyncio.sleep(_TICK_S)
+                return
+            self._groups.pop(0)
+            if not self._groups:
+                self._is_group_open = False
+            if is_there:
+                _merge(self._settled, group.numbers)
+            else:
+                self._counters.unconfirmed += sum(map(len, group.numbers.values()))
+                _merge(self._unsure, group.numbers)
+
+    async def _commit(self, is_sweep: bool) -> None:
+        """Everything heard goes into the ledger, and the ledger to disk; what cannot be written now is tried again."""
+        work = self._settled, self._unsure, self._heard, self._parked
+        self._settled, self._unsure, self._heard, self._parked = {}, {}, [], []
+        if not (any(work) or is_sweep or not self._is_ledger_well):
+            return
+        loop = asyncio.get_running_loop()
+        touched, births = await loop.run_in_executor(self._in_ledger, self._enter, *work, is_sweep)
+        try:
+            await loop.run_in_executor(self._in_ledger, self._ledger.commit)
+        except LedgerError as error:
+            self._counters.ledger_failures += 1
+            self._is_ledger_well = False
+            self._on_state("ledger", "down", str(error))
+        else:
+            if not self._is_ledger_well:
+                self._is_ledger_well = True
+                self._on_state("ledger", "up", "")
+            self._counters.settled += sum(map(len, work[0].values()))
+        for node in touched:
+            self._nodes_due.setdefault(node, 0.0)
+        for node in births:
+            self._told.pop(node, None)
+            self._nodes_due[node] = 0.0
+
+    def _enter(
+        self, settled: Numbers, unsure: Numbers, heard: list[Part], parked: list[Refused], is_sweep: bool
+    ) -> tuple[set[str], set[str]]:
+        """In the ledger's thread: the nodes that are touched, and those that were born."""
+        ledger, now_at = self._ledger, time.time_ns()
+        births = set()
+        for part in heard:
+            if part.holds:
+                ledger.announce(part.node, part.holds, now_at, is_birth=part.is_birth)
+            if part.is_birth:
+                births.add(part.node)
+            for spool, first, last, reason in part.lost:
+                self._counters.declared_lost += ledger.declare(part.node, spool, first, last, reason, LOST)
+        for (node, spool), numbers in settled.items():
+            ledger.settle(node, spool, numbers.ranges())
+        for (node, spool), numbers in unsure.items():
+            ledger.expect(node, spool, numbers.ranges()[-1][1])
+        for one in parked:
+            ledger.declare(one.node, one.spool, one.seq, one.seq, one.reason, PARKED)
+        touched = (
+            {node for node, _ in (*settled, *unsure)} | {part.node for part in heard} | {one.node for one in parked}
+        )
+        if is_sweep:
+            ledger.close_gone(now_at, GONE_AFTER_S)
+            touched |= set(ledger.nodes())
+        return touched, births
+
+    async def _tell(self) -> None:
+        """Publish `stored` for the nodes that are due, where it says something new."""
+        if not self._confirms or not self._is_ledger_well:
+            self._nodes_due.clear()
+            return
+        connection, now_mono = self._connection, time.monotonic()
+        due = [node for node, due_mono in self._nodes_due.items() if due_mono <= now_mono]
+        if connection is None or connection.why_lost is not None or not due:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            texts = await loop.run_in_executor(self._in_ledger, self._stored, due)
+        except LedgerError as error:
+            self._is_ledger_well = False
+            self._on_state("ledger", "down", str(error))
+            return
+        told = {}
+        for node, text in texts.items():
+            if self._told.get(node) == text:
+                del self._nodes_due[node]
+                continue
+            self._nodes_due[node] = now_mono + self._publish_every_s
+            told[node] = connection.publish(Message(node_topic(self._root, node, "stored"), text, 1, retain=True))
+        if told:
+            await asyncio.wait(told.values(), timeout=_PUBLISH_TIMEOUT_S)
+        for node, future in told.items():
+            if future.done() and future.exception() is None:
+                self._told[node] = texts[node]
+                self._counters.stored_published += 1
+            else:
+                self._counters.stored_refused += 1
+
+    def _stored(self, nodes: list[str]) -> dict[str, bytes]:
+        """In the ledger's thread: what these nodes may be told, committed."""
+        grace_s = self._grace_s + self._sink.durable_after_s
+        now_at = time.time_ns()
+        texts = {node: payload.encode(self._ledger.stored(node, now_at, grace_s)) for node in nodes}
+        self._ledger.commit()
+        return texts
+
+
+def _last_numbered(parts: list[Part], out: set[tuple[str, str, int]]) -> Point | Note | None:
+    """The last point that has a number and was not refused."""
+    for part in reversed(parts):
+        for point in reversed(part.points):
+            if point.seq and (part.node, part.spool, point.seq) not in out:
+                return point
+    return None
+
+
+def add_numbers(numbers: Intervals, part: Part, out: set[tuple[str, str, int]]) -> None:
+    """The numbers of a part's points, without those in `out`; runs of them at once."""
+    seqs = [point.seq for point in part.points if point.seq]
+    if out:
+        seqs = [seq for seq in seqs if (part.node, part.spool, seq) not in out]
+    if not seqs:
+        return
+    first = previous = seqs[0]
+    for seq in seqs[1:]:
+        if seq != previous + 1:
+            numbers.add(first, previous)
+            first = seq
+        previous = seq
+    numbers.add(first, previous)
+
+
+def _merge(into: Numbers, more: Numbers) -> None:
+    for key, numbers in more.items():
+        if key in into:
+            into[key].update(numbers)
+        else:
+            into[key] = numbers.copy()
