@@ -12,7 +12,7 @@ import pytest
 from gateway.ops import texts
 
 SOURCES = sorted(Path(texts.__file__).parents[1].rglob("*.py"))
-KEY = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_-]*")
+KEY = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9][a-z0-9_-]*")
 
 
 @pytest.fixture(autouse=True)
