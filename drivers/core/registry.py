@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from drivers.core.contract import Driver
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "gateway.drivers"
 FAMILIES = ("drivers.air", "drivers.water", "drivers.energy")
@@ -57,6 +60,9 @@ def _names() -> Mapping[str, str]:
 @cache
 def _plugins() -> tuple[Mapping[str, Driver], tuple[str, ...]]:
     """Drivers of other distributions, and why some of them were refused."""
+    # Imported here: it takes as long as all drivers together, and a node with built-ins alone never comes here.
+    from importlib.metadata import entry_points
+
     found: dict[str, Driver] = {}
     problems: list[str] = []
     for point in entry_points(group=GROUP):

@@ -208,7 +208,7 @@ def _explain(heard: prove.Heard, frames: Sequence[str], note: str) -> None:
         names = [*reading.values, *(name for name in reading.quality if name not in reading.values)]
         rows = []
         for name in names:
-            value = f"{reading.values[name]:g}" if name in reading.values else "-"
+            value = f"{reading.values[name]:.10g}" if name in reading.values else "-"
             flag = reading.quality.get(name, 1)
             rows.append(["  " + name, value, quantity(name).unit, "" if flag == 1 else say(f"driver.quality_{flag}")])
         _table(rows)

@@ -23,7 +23,7 @@ def points(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EntryPoint]]:
         NOT_ONE=42,
     )
     monkeypatch.setitem(sys.modules, "acme_drivers", module)
-    monkeypatch.setattr(registry, "entry_points", lambda group: offered if group == "gateway.drivers" else [])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: offered if group == "gateway.drivers" else [])
     registry.forget()
     yield offered
     monkeypatch.undo()
