@@ -34,6 +34,11 @@ async def running(line: SimulatedLine) -> AsyncIterator[SimulatedLine]:
             await task
 
 
+async def read_to_the_end(port) -> None:
+    while True:
+        await port.read()
+
+
 async def listen(line: SimulatedLine, listener: Listener, count: int) -> list[Decoded]:
     """Open the line, read `count` readings, close it."""
     port = await open_port(line.path, PMS.line)
@@ -93,8 +98,7 @@ async def test_unplugged_and_plugged_in_again_under_the_same_name(tmp_path):
         await port.read()
         line.unplug()
         with pytest.raises(PortLost):
-            while True:
-                await port.read()
+            await read_to_the_end(port)
         with pytest.raises(PortError) as refused:
             await open_port(line.path, PMS.line)
         assert refused.value.reason == "absent"
