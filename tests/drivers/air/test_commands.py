@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from drivers.air import nova, plantower
+from drivers.air import nova, plantower, winsen_mhz19, winsen_ze07co, winsen_zh03b
 from drivers.core.commands import Command
 from drivers.core.contract import Instrument, Listening
 from drivers.core.listening import Listener
@@ -17,6 +17,9 @@ COMMANDS: dict[str, Mapping[str, Command]] = {
     "plantower-pms5003st": plantower.COMMANDS,
     "nova-sds011": nova.COMMANDS,
     "nova-sds198": nova.COMMANDS,
+    "winsen-zh03b": winsen_zh03b.COMMANDS,
+    "winsen-ze07co": winsen_ze07co.COMMANDS,
+    "winsen-mhz19": winsen_mhz19.COMMANDS,
 }
 
 

@@ -15,6 +15,9 @@ TIERS = {
     "plantower-pms5003st": 3,
     "nova-sds011": 4,
     "nova-sds198": 4,
+    "winsen-zh03b": 3,
+    "winsen-ze07co": 3,
+    "winsen-mhz19": 4,
 }
 
 

@@ -37,6 +37,8 @@ def in_our_words(driver: Driver, expect: dict[str, Any]) -> dict[str, float]:
         for suffix, factor in UNITS.items():
             if key.endswith(suffix):
                 name = key.removesuffix(suffix)
+                if name == "temperature" and "device_temperature" in driver.quantities:
+                    name = "device_temperature"
                 found[NAMES.get(name, name)] = value * factor
     return {name: value for name, value in found.items() if name in driver.quantities}
 
