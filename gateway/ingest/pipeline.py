@@ -82,6 +82,7 @@ class Ingest:
             max_payload_bytes=settings.max_payload_bytes,
         )
         self._presence = Presence(settings.root, ledger.id) if settings.confirms else None
+        self.is_subscribed = False
         self._connection: Connection | None = None
 
     async def run(self) -> None:
@@ -148,6 +149,7 @@ class Ingest:
         kinds = [f"{of_device}/{kind}" for kind in ("reading", "event", "status", "about")]
         kinds += [f"{of_node}/{kind}" for kind in ("+/backlog", "status", "about", "health", "lost")]
         await connection.subscribe(*kinds)
+        self.is_subscribed = True
         self._settler.connected(connection)
         while True:
             waiting = deque(await connection.receive())

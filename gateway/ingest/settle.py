@@ -26,7 +26,7 @@ GROUP_S = 1.0
 """Batches written within this share one look at whether they survived."""
 GONE_AFTER_S = 86_400.0
 _TICK_S = 0.25
-_SWEEP_EVERY_S = 10.0
+_SWEEP_AT_MOST_S = 10.0
 _PUBLISH_TIMEOUT_S = 10.0
 
 Numbers = dict[tuple[str, str], Intervals]
@@ -81,6 +81,8 @@ class Settler:
         self._told: dict[str, bytes] = {}
         self._is_ledger_well = True
         self._is_sweep_due = False
+        # Holes come of age without anything else happening.
+        self._sweep_every_s = min(_SWEEP_AT_MOST_S, grace_s)
 
     def connected(self, connection: Connection) -> None:
         """A new connection: every node is told anew."""
@@ -128,13 +130,13 @@ class Settler:
         sweep_mono = time.monotonic()
         while True:
             try:
-                async with asyncio.timeout(_TICK_S if self._groups or self._nodes_due else _SWEEP_EVERY_S):
+                async with asyncio.timeout(_TICK_S if self._groups or self._nodes_due else self._sweep_every_s):
                     await self._wake.wait()
             except TimeoutError:
                 pass
             self._wake.clear()
             await self._confirm_groups()
-            is_sweep = self._is_sweep_due or time.monotonic() - sweep_mono >= _SWEEP_EVERY_S
+            is_sweep = self._is_sweep_due or time.monotonic() - sweep_mono >= self._sweep_every_s
             if is_sweep:
                 sweep_mono, self._is_sweep_due = time.monotonic(), False
             await self._commit(is_sweep)
