@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from drivers.air import nova, plantower, winsen_mhz19, winsen_ze07co, winsen_zh03b
+from drivers.air import honeywell, nova, plantower, winsen_mhz19, winsen_ze07co, winsen_zh03b
 from drivers.core.commands import Command
 from drivers.core.contract import Instrument, Listening
 from drivers.core.listening import Listener
@@ -20,6 +20,8 @@ COMMANDS: dict[str, Mapping[str, Command]] = {
     "winsen-zh03b": winsen_zh03b.COMMANDS,
     "winsen-ze07co": winsen_ze07co.COMMANDS,
     "winsen-mhz19": winsen_mhz19.COMMANDS,
+    "honeywell-hpma115s0": honeywell.COMMANDS,
+    "honeywell-hpma115c0": honeywell.COMMANDS,
 }
 
 

@@ -18,6 +18,9 @@ TIERS = {
     "winsen-zh03b": 3,
     "winsen-ze07co": 3,
     "winsen-mhz19": 4,
+    "honeywell-hpma115s0": 3,
+    "honeywell-hpma115c0": 4,
+    "panasonic-sn-gcja5": 3,
 }
 
 

@@ -40,6 +40,8 @@ def in_our_words(driver: Driver, expect: dict[str, Any]) -> dict[str, float]:
                 if name == "temperature" and "device_temperature" in driver.quantities:
                     name = "device_temperature"
                 found[NAMES.get(name, name)] = value * factor
+        if f"x_panasonic_{key}" in driver.quantities:
+            found[f"x_panasonic_{key}"] = value
     return {name: value for name, value in found.items() if name in driver.quantities}
 
 
