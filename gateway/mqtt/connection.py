@@ -7,11 +7,10 @@ import itertools
 from collections import deque
 
 import aiomqtt
-from paho.mqtt import client as paho
-from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.mqtt.acks import AckOrder
 from gateway.mqtt.broker import AckToken, Broker, Incoming, Message, Protocol
+from gateway.mqtt.codec import Publish
 from gateway.mqtt.errors import (
     PACKET_TOO_LARGE,
     QOS_UNSUPPORTED,
@@ -22,6 +21,7 @@ from gateway.mqtt.errors import (
     PublishRefused,
     SubscribeRefused,
 )
+from gateway.mqtt.properties import number_and_name
 from gateway.mqtt.session import Session
 
 INBOX_MESSAGES = 10_000
@@ -54,8 +54,7 @@ class Connection:
         self._inbox: deque[Incoming] = deque()
         self._inbox_bytes = 0
         self._reader: asyncio.Future[None] | None = None
-        self._open: dict[int, tuple[asyncio.Future[None], str, int]] = {}
-        self._unacknowledged = 0
+        self._open: dict[int, tuple[asyncio.Future[None], str]] = {}
         self._waiting: deque[tuple[asyncio.Future[None], Message]] = deque()
         self._loop = asyncio.get_running_loop()
 
@@ -74,14 +73,14 @@ class Connection:
     def publish(self, message: Message) -> asyncio.Future[None]:
         """Sends at once, or as soon as the broker's receive maximum allows; never a second time.
 
-        The future resolves at PUBACK (QoS 0: when written). It raises PublishRefused, or Disconnected when the
+        The future resolves at PUBACK (QoS 0: at once). It raises PublishRefused, or Disconnected when the
         connection ends first; it may be left unread. The caller bounds how many are open: they are held in memory.
         """
         future: asyncio.Future[None] = self._loop.create_future()
         error = self._check(message)
         if error is not None:
             _fail(future, error)
-        elif message.qos and self._unacknowledged >= self.peer_receive_maximum:
+        elif message.qos and len(self._open) >= self.peer_receive_maximum:
             self._waiting.append((future, message))
         else:
             self._send(future, message)
@@ -100,7 +99,7 @@ class Connection:
         except aiomqtt.MqttError as error:
             raise Disconnected(f"no answer to the subscription: {error}") from None
         for each, code in zip(filters, granted, strict=True):
-            value, name = _reason(code)
+            value, name = number_and_name(code)
             if value != qos:
                 raise SubscribeRefused(each, value, name)
 
@@ -175,26 +174,25 @@ class Connection:
 
     def _send(self, future: asyncio.Future[None], message: Message) -> None:
         try:
-            packet_id = self._session.publish_now(message)
+            packet_id = self._session.send(message)
         except Disconnected as error:
             _fail(future, error)
         else:
-            self._open[packet_id] = (future, message.topic, message.qos)
-            self._unacknowledged += message.qos
+            if message.qos:
+                self._open[packet_id] = (future, message.topic)
+            else:
+                future.set_result(None)
 
     # From the session.
 
-    def on_message(self, message: paho.MQTTMessage) -> None:
+    def on_message(self, message: Publish) -> None:
         order = -1
-        if not message.topic:
-            self._session.fail("a message without a topic")
-            return
         if message.qos:
-            if self._acks.is_open(message.mid):
+            if self._acks.is_open(message.packet_id):
                 self.repeats += 1
                 return
-            order = self._acks.arrived(message.mid)
-        payload = bytes(message.payload)
+            order = self._acks.arrived(message.packet_id)
+        payload = message.payload
         self._inbox.append(Incoming(message.topic, payload, message.qos, message.retain, AckToken(self.number, order)))
         self._inbox_bytes += len(payload)
         if self._reader is not None and not self._reader.done():
@@ -208,8 +206,7 @@ class Connection:
         entry = self._open.pop(packet_id, None)
         if entry is None:
             return
-        future, topic, qos = entry
-        self._unacknowledged -= qos
+        future, topic = entry
         if future.done():
             return
         if code >= 0x80:
@@ -218,13 +215,13 @@ class Connection:
             future.set_result(None)
 
     def on_turn(self) -> None:
-        while self._waiting and self._unacknowledged < self.peer_receive_maximum:
+        while self._waiting and len(self._open) < self.peer_receive_maximum:
             future, message = self._waiting.popleft()
             if not future.done():
                 self._send(future, message)
 
     def on_end(self, error: Disconnected) -> None:
-        for future, _, _ in self._open.values():
+        for future, _ in self._open.values():
             _fail(future, error)
         for future, _ in self._waiting:
             _fail(future, error)
@@ -239,10 +236,6 @@ def _fail(future: asyncio.Future[None], error: LinkError) -> None:
     if not future.done():
         future.set_exception(error)
         future.exception()
-
-
-def _reason(code: object) -> tuple[int, str]:
-    return (code.value, code.getName().lower()) if isinstance(code, ReasonCode) else (int(str(code)), "")
 
 
 def _length_of_length(body: int) -> int:

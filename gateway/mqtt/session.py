@@ -19,9 +19,12 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.mqtt import broker as values
+from gateway.mqtt.codec import Malformed, Publish, decode_publish, encode_puback
 from gateway.mqtt.dial import dial
-from gateway.mqtt.errors import ConnectFailed, Disconnected, Refused
-from gateway.mqtt.stream import Malformed, Stream
+from gateway.mqtt.errors import UNSUPPORTED_PROTOCOL, ConnectFailed, Disconnected, Refused
+from gateway.mqtt.keepalive import CHECKS, Keepalive
+from gateway.mqtt.properties import connect_properties, in_words, received
+from gateway.mqtt.stream import Stream
 from gateway.mqtt.tls import explain, make_context
 
 MAXIMUM_PACKET = 1 << 20
@@ -29,16 +32,15 @@ MAXIMUM_PACKET = 1 << 20
 
 _GOODBYE_S = 1.0
 _PINGREQ = b"\xc0\x00"
-_CONNACK = 0x20
-# First bytes a broker may send to a client that uses QoS 0 and 1: PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP and
-# DISCONNECT.
+_CONNACK, _PUBLISH = 0x20, 0x30
+# First bytes a broker may send where QoS is 0 or 1: PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT.
 _ALLOWED = frozenset({0x30, 0x31, 0x32, 0x33, 0x38, 0x39, 0x3A, 0x3B, 0x40, 0x90, 0xB0, 0xD0, 0xE0})
 
 
 class Listener(Protocol):
     """Who is told what happens; called in the event loop, must not raise."""
 
-    def on_message(self, message: paho.MQTTMessage) -> None: ...
+    def on_message(self, message: Publish) -> None: ...
     def on_puback(self, packet_id: int, code: int, name: str) -> None: ...
     def on_turn(self) -> None: ...
     def on_end(self, error: Disconnected) -> None: ...
@@ -62,7 +64,7 @@ class Session(aiomqtt.Client):
             clean_session=None if is_5 else not is_persistent,
             clean_start=not is_persistent if is_5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
             keepalive=broker.keepalive_s,
-            properties=_connect_properties(broker) if is_5 else None,
+            properties=connect_properties(broker, MAXIMUM_PACKET) if is_5 else None,
             will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
             timeout=broker.connect_timeout_s,
         )
@@ -73,22 +75,22 @@ class Session(aiomqtt.Client):
         self.ended: asyncio.Future[Disconnected] = self._loop.create_future()
         self._listener = listener
         self._stream = Stream(MAXIMUM_PACKET, self._on_packet, self._on_lost)
-        self._keepalive_s = float(broker.keepalive_s)
-        self._pinged_mono = 0.0
+        self._keepalive_check = Keepalive(broker.keepalive_s, time.monotonic())
         self._timer: asyncio.TimerHandle | None = None
-        self._is_closing = False
-        client = self._client
-        client.disable_logger()
-        client.manual_ack_set(True)
-        client.max_inflight_messages_set(0)  # no limit: paho's 20 would hold messages back without telling
-        client._create_socket = lambda: self._stream  # type: ignore[method-assign]
+        self._is_closing = self._is_write_due = self._is_writing = False
+        self._client.disable_logger()
+        self._client.manual_ack_set(True)
+        self._client.max_inflight_messages_set(0)  # no limit: paho's 20 would hold messages back without telling
+        self._client._create_socket = lambda: self._stream  # type: ignore[method-assign]
 
     async def open(self) -> None:
         """Returns when the broker said yes; raises ConnectFailed or Refused. Cancelling leaves nothing open."""
         broker = self.broker
+        is_open = False
         try:
             async with asyncio.timeout(broker.connect_timeout_s):
                 await self._open()
+            is_open = True
         except TimeoutError:
             raise ConnectFailed(f"{broker.where} does not answer within {broker.connect_timeout_s:g} s") from None
         except OSError as error:
@@ -96,12 +98,13 @@ class Session(aiomqtt.Client):
         except MqttConnectError as error:
             code = error.rc
             assert isinstance(code, ReasonCode)
-            raise Refused(code.value, code.getName().lower(), broker.where) from None
+            raise Refused(code.value, in_words(code, self.properties), broker.where) from None
         finally:
-            if not self._is_connected():
+            if not is_open:
                 self._end(Disconnected("never connected"))
                 await self._stream.gone
-        self._timer = self._loop.call_later(self._keepalive_s / 10, self._check_keepalive, time.monotonic())
+        if not self.ended.done():
+            self._check_keepalive()
 
     async def _open(self) -> None:
         broker = self.broker
@@ -135,7 +138,7 @@ class Session(aiomqtt.Client):
             self._end(Disconnected("closed by us"))
             await self._stream.gone
 
-    def publish_now(self, message: values.Message) -> int:
+    def send(self, message: values.Message) -> int:
         """Hands the message to paho; returns its packet id. It leaves in this turn of the loop."""
         while True:
             info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
@@ -145,7 +148,9 @@ class Session(aiomqtt.Client):
                 raise Disconnected("the connection is gone")
 
     def acknowledge(self, packet_id: int) -> None:
-        self._client.ack(packet_id, 1)
+        """Sends a PUBACK, in one write with all others of this turn of the loop."""
+        self._stream.send(encode_puback(packet_id))
+        self._write_soon()
 
     def pause(self) -> None:
         self._stream.pause()
@@ -153,27 +158,31 @@ class Session(aiomqtt.Client):
     def resume(self) -> None:
         self._stream.resume()
 
-    def fail(self, why: str) -> None:
-        """Ends the connection because the peer broke the rules."""
-        self._end(Disconnected(f"{self.broker.where} sent {why}"))
-
     # From the stream.
 
-    def _on_packet(self, first: int) -> None:
+    def _on_packet(self, packet: bytes) -> None:
         if self._is_closing:
             return
+        first = packet[0]
         if first not in _ALLOWED if self._is_connected() else first not in (_CONNACK, 0xE0):
             raise Malformed(f"an unexpected packet (first byte 0x{first:02X})")
+        if first & 0xF0 == _PUBLISH:
+            message = decode_publish(packet, self.is_5)
+            if message is not None:
+                self._listener.on_message(message)
+                return
+        if first == _CONNACK and not self.is_5 and packet[3:] == b"\x01":
+            refused = Refused(UNSUPPORTED_PROTOCOL, "unsupported protocol version", self.broker.where)
+            self._connected.set_exception(refused)  # paho keeps silent about this one
+            return
         rc = self._client.loop_read()
-        if rc != paho.MQTT_ERR_SUCCESS and not self._connected.done():
-            raise Malformed(f"an answer to CONNECT that is none ({paho.error_string(rc).lower().rstrip('.')})")
         if rc != paho.MQTT_ERR_SUCCESS:
-            raise Malformed("a malformed packet")
+            raise Malformed("a malformed packet" if self._connected.done() else "an answer to CONNECT that is none")
         self._listener.on_turn()
 
     def _on_lost(self, error: Exception | None) -> None:
         if isinstance(error, Malformed):
-            self.fail(str(error))
+            self._end(Disconnected(f"{self.broker.where} sent {error}"))
         elif isinstance(error, ssl.SSLError):
             why = explain(error, self.broker.host, self.broker.port, self.broker.is_tls, self.broker.ca_file)
             if not self._connected.done():
@@ -181,11 +190,10 @@ class Session(aiomqtt.Client):
                 self._connected.exception()
             self._end(Disconnected(why))
         elif error is None or isinstance(error, OSError):
-            self._end(
-                Disconnected("the broker closed the connection" if error is None else f"connection lost: {error}")
-            )
+            why = "the broker closed the connection" if error is None else f"connection lost: {error}"
+            self._end(Disconnected(why))
         else:
-            self.fail(f"a malformed packet ({type(error).__name__}: {error})")
+            self._end(Disconnected(f"{self.broker.where} sent a malformed packet ({type(error).__name__}: {error})"))
 
     def _is_connected(self) -> bool:
         return self._connected.done() and not self._connected.cancelled() and self._connected.exception() is None
@@ -202,24 +210,29 @@ class Session(aiomqtt.Client):
                 pending.set_exception(error)
         self._listener.on_end(error)
 
-    def _check_keepalive(self, last_mono: float) -> None:
-        """Runs ten times in a keepalive: a ping after 0.6 of it in silence, the end after 1.3."""
-        now, stream, keepalive_s = time.monotonic(), self._stream, self._keepalive_s
-        is_late = now - last_mono > 0.4 * keepalive_s
-        if stream.is_paused or is_late:
-            # We did not read, so the silence is ours.
-            stream.received_mono = now
-        if now - stream.received_mono >= 1.3 * keepalive_s:
-            self._end(Disconnected(f"{self.broker.where} has not answered for {now - stream.received_mono:.1f} s"))
+    def _check_keepalive(self) -> None:
+        now, stream, keepalive = time.monotonic(), self._stream, self._keepalive_check
+        what = keepalive.step(now, stream.received_mono, stream.sent_mono, is_reading=not stream.is_paused)
+        if what == "dead":
+            silent_s = keepalive.silent_s(now, stream.received_mono)
+            self._end(Disconnected(f"{self.broker.where} has not answered for {silent_s:.1f} s"))
             return
-        quiet_since_mono = min(stream.received_mono, stream.sent_mono)
-        if is_late or (now - quiet_since_mono >= 0.6 * keepalive_s and now - self._pinged_mono >= 0.6 * keepalive_s):
-            self._pinged_mono = now
+        if what == "ping":
             stream.write(_PINGREQ)
-        self._timer = self._loop.call_later(keepalive_s / 10, self._check_keepalive, now)
+        self._timer = self._loop.call_later(keepalive.keepalive_s / CHECKS, self._check_keepalive)
+
+    def _write_soon(self) -> None:
+        if not self._is_write_due:
+            self._is_write_due = True
+            self._loop.call_soon(self._write)
 
     def _write(self) -> None:
-        self._client.loop_write()
+        self._is_write_due = False
+        self._is_writing = True
+        try:
+            self._client.loop_write()
+        finally:
+            self._is_writing = False
         self._stream.flush()
 
     # From paho, in the place of aiomqtt's.
@@ -233,8 +246,9 @@ class Session(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         self.session_present = flags.session_present
-        self.properties = {} if properties is None else dict(vars(properties))
-        self._keepalive_s = float(self.properties.get("ServerKeepAlive", 0) or self._keepalive_s)
+        self.properties = received(properties)
+        keepalive_s = self.properties.get("ServerKeepAlive") or self.broker.keepalive_s
+        self._keepalive_check = Keepalive(keepalive_s, time.monotonic())
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(
@@ -246,17 +260,20 @@ class Session(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         if flags.is_disconnect_packet_from_server:
-            said = getattr(properties, "ReasonString", "")
-            why = f"{self.broker.where} ended the connection: {reason_code.getName().lower()}{said and f' ({said})'}"
-            self._end(Disconnected(why, reason_code.value))
+            why = in_words(reason_code, received(properties))
+            self._end(Disconnected(f"{self.broker.where} ended the connection: {why}", reason_code.value))
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
-        self._listener.on_message(message)
+        if not message.topic:
+            raise Malformed("a PUBLISH without a topic")
+        payload = bytes(message.payload)
+        self._listener.on_message(Publish(message.topic, payload, message.qos, message.retain, message.mid))
 
     def _on_publish(
         self, client: paho.Client, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
     ) -> None:
-        self._listener.on_puback(mid, reason_code.value, reason_code.getName().lower())
+        if not self._is_writing:  # else it only says that a QoS 0 message is written, whose id may be anyone's
+            self._listener.on_puback(mid, reason_code.value, reason_code.getName().lower())
 
     def _on_subscribe(
         self,
@@ -276,16 +293,7 @@ class Session(aiomqtt.Client):
         """The stream is closed by `_end`."""
 
     def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
-        self._loop.call_soon(self._write)
+        self._write_soon()
 
     def _on_socket_unregister_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         """Everything paho has is written at once; there is no writer to remove."""
-
-
-def _connect_properties(broker: values.Broker) -> Properties:
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.ReceiveMaximum = broker.receive_maximum
-    properties.MaximumPacketSize = MAXIMUM_PACKET
-    if broker.session_expiry_s:
-        properties.SessionExpiryInterval = broker.session_expiry_s
-    return properties

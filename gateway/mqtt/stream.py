@@ -12,13 +12,11 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-
-class Malformed(Exception):
-    """The peer sent what MQTT does not allow."""
+from gateway.mqtt.codec import Malformed
 
 
 class Stream(asyncio.Protocol):
-    """One connection's bytes. `on_packet(first byte)` is called for each packet while `recv` yields it.
+    """One connection's bytes. `on_packet(packet)` is called for each whole packet, while `recv` would yield it.
 
     `on_lost(error)` says that the transport is gone (None: closed by the peer) or that the peer's bytes are no MQTT.
     `maximum_packet` bounds a packet and with it what is buffered here, in bytes. `received_mono` and `sent_mono` are
@@ -26,7 +24,7 @@ class Stream(asyncio.Protocol):
     """
 
     def __init__(
-        self, maximum_packet: int, on_packet: Callable[[int], None], on_lost: Callable[[Exception | None], None]
+        self, maximum_packet: int, on_packet: Callable[[bytes], None], on_lost: Callable[[Exception | None], None]
     ) -> None:
         self._maximum_packet = maximum_packet
         self._on_packet = on_packet
@@ -100,7 +98,7 @@ class Stream(asyncio.Protocol):
                 return at
             self._packet = data[at:stop]
             self._at = 0
-            self._on_packet(self._packet[0])
+            self._on_packet(self._packet)
             at = stop
         self._needed = 2
         return at

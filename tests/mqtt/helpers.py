@@ -104,3 +104,14 @@ def publish_packet(topic: bytes, payload: bytes, packet_id: int = 0, *, is_5: bo
         if not left:
             break
     return bytes([first or (0x32 if packet_id else 0x30)]) + length + body
+
+
+def answering(after_connect: bytes, *, connack: bytes = CONNACK_5) -> Script:
+    """A script: CONNECT, CONNACK and these bytes, then reading whatever comes."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_packet(reader)
+        writer.write(connack + after_connect)
+        await until_goodbye(reader)
+
+    return script

@@ -8,10 +8,12 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.mqtt.link import Broker, ConnectFailed, Message, connect
+from gateway.mqtt.session import Session
 from tests.mqtt.helpers import fake_broker
 from tests.rig.broker import Authority, Mosquitto
 from tests.rig.process import free_port
@@ -124,6 +126,27 @@ async def test_cancelled_at_any_stage_nothing_stays_open(
     await asyncio.sleep(0.05)
     assert open_sockets() <= before
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_cancelled_in_the_very_moment_of_the_answer_nothing_stays_open(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = Session._on_connect
+
+    def accept_and_cancel(session: Session, *arguments: Any) -> None:
+        accept(session, *arguments)
+        task.cancel()
+
+    async def once() -> None:
+        async with connect(Broker(mosquitto.url, "c")):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(Session, "_on_connect", accept_and_cancel)
+    before = open_sockets()
+    task = asyncio.create_task(once())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert open_sockets() == before
 
 
 async def test_goodbye_does_not_hang_on_a_broker_that_does_not_close() -> None:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+from asyncio import StreamReader as Reader
+from asyncio import StreamWriter as Writer
 
 import pytest
 
 from gateway.mqtt import connection as connection_module
 from gateway.mqtt.link import (
     Broker,
-    ConnectFailed,
     Disconnected,
     Message,
     PublishRefused,
-    Refused,
     SubscribeRefused,
     connect,
 )
 from tests.mqtt.helpers import (
     CONNACK_5,
-    CONNACK_311,
+    answering,
     collect,
     fake_broker,
     publish_packet,
@@ -29,20 +29,6 @@ from tests.mqtt.helpers import (
     until,
     until_goodbye,
 )
-
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
-
-
-def answering(after_connect: bytes, *, connack: bytes = CONNACK_5):  # type: ignore[no-untyped-def]
-    """A script: CONNECT, CONNACK and these bytes, then reading whatever comes."""
-
-    async def script(reader: Reader, writer: Writer) -> None:
-        await read_packet(reader)
-        writer.write(connack + after_connect)
-        await until_goodbye(reader)
-
-    return script
-
 
 BAD = {
     "a remaining length of five bytes": b"\x30\xff\xff\xff\xff\x01",
@@ -105,32 +91,6 @@ async def test_random_bytes_harm_nothing(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [
-        b"HTTP/1.1 400 Bad Request\r\n\r\n",
-        b"\x20\x00",
-        b"\x20\x02\x00",
-        b"\x30\x03\x00\x01a",
-        b"\xd0\x00",
-        b"\x20\x03\x00\x55\x00",
-    ],
-)
-async def test_an_answer_that_is_no_connack_is_a_failed_connect(answer: bytes) -> None:
-    async def script(reader: Reader, writer: Writer) -> None:
-        await read_packet(reader)
-        writer.write(answer)
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-
-    async with fake_broker(script) as url:
-        for protocol in ("5", "3.1.1"):
-            with pytest.raises((ConnectFailed, Refused)):
-                async with connect(Broker(url, "c", protocol=protocol, connect_timeout_s=2)):  # type: ignore[arg-type]
-                    pass
-
-
-@pytest.mark.parametrize(
     ("disconnect", "code", "words"),
     [
         (b"\xe0\x01\x8e", 0x8E, "session taken over"),
@@ -145,50 +105,6 @@ async def test_the_brokers_reason_is_told_in_words(disconnect: bytes, code: int,
         with pytest.raises(Disconnected, match=words) as ended:
             await connection.receive()
         assert ended.value.code == code
-
-
-async def test_a_broker_without_mqtt_5_is_met_with_3_1_1() -> None:
-    seen: list[int] = []
-
-    async def script(reader: Reader, writer: Writer) -> None:
-        level = (await read_packet(reader))[8]
-        seen.append(level)
-        writer.write(CONNACK_311 if level == 4 else b"\x20\x02\x00\x01")
-        await until_goodbye(reader)
-
-    async with fake_broker(script) as url:
-        async with connect(Broker(url, "c")) as connection:
-            assert connection.protocol == "3.1.1"
-        assert seen == [5, 4]
-        with pytest.raises(Refused, match="unsupported protocol version"):
-            async with connect(Broker(url, "c", protocol="5")):
-                pass
-
-
-@pytest.mark.parametrize("closings", [1, 2])
-async def test_a_broker_that_closes_without_a_word_is_met_with_3_1_1_the_second_time(closings: int) -> None:
-    seen: list[int] = []
-
-    async def script(reader: Reader, writer: Writer) -> None:
-        level = (await read_packet(reader))[8]
-        seen.append(level)
-        if len(seen) > closings:
-            writer.write(CONNACK_311 if level == 4 else CONNACK_5)
-            await until_goodbye(reader)
-
-    async with fake_broker(script) as url, connect(Broker(url, "c")) as connection:
-        assert connection.protocol == ("5" if closings == 1 else "3.1.1")
-        assert seen == [5] * closings + ([5] if closings == 1 else [4])
-
-
-@pytest.mark.parametrize(
-    ("code", "words"), [(1, "protocol"), (2, "client"), (3, "unavailable"), (4, "password"), (5, "authorized")]
-)
-async def test_what_3_1_1_refuses_is_told_in_words(code: int, words: str) -> None:
-    async with fake_broker(answering(b"", connack=bytes([0x20, 2, 0, code]))) as url:
-        with pytest.raises((Refused, ConnectFailed), match=words):
-            async with connect(Broker(url, "c", protocol="3.1.1")):
-                pass
 
 
 async def test_a_message_sent_twice_on_one_connection_is_taken_once_and_acknowledged_once() -> None:

@@ -114,7 +114,8 @@ class Mosquitto:
 
     def kill(self) -> None:
         """SIGKILL: what was not written is gone."""
-        self.program.kill()
+        if self._program is not None:
+            self._program.kill()
 
     def restart(self) -> None:
         """Stop and start on the same port and data; clients lose their connections."""

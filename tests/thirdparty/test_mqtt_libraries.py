@@ -26,7 +26,7 @@ V5 = aiomqtt.ProtocolVersion.V5
 
 
 def persistent() -> Properties:
-    properties = Properties(PacketTypes.CONNECT)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = 3600
     return properties
 
