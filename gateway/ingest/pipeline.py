@@ -143,8 +143,9 @@ class Ingest:
         root = self._settings.root
         self._connection = connection
         if self._presence is not None:
-            await connection.subscribe(lock_topic(root))
+            # Said before it is heard: what a dead one left retained is gone, and a living one answers.
             await connection.publish(self._presence.online())
+            await connection.subscribe(lock_topic(root))
         of_device, of_node = f"{root}/+/+/+", f"{root}/+"
         kinds = [f"{of_device}/{kind}" for kind in ("reading", "event", "status", "about")]
         kinds += [f"{of_node}/{kind}" for kind in ("+/backlog", "status", "about", "health", "lost")]
