@@ -1,7 +1,7 @@
 """The root of the command line: its list of commands, its language, its exit codes.
 
-Exit codes: 0 done; 1 what was checked failed (readings lost, a driver not proven); 2 wrong usage or configuration;
-130 Ctrl-C; 141 the reader of the output went away.
+Exit codes: 0 done; 1 what was checked or run failed (readings lost, a driver not proven); 2 wrong usage or
+configuration; 130 Ctrl-C; 141 the reader of the output went away.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from drivers.core.contract import Driver
 from gateway.config.cross import findings, warnings
 from gateway.config.explain import explain, label
 from gateway.config.machine import file_findings
-from gateway.config.model import Config
+from gateway.config.model import Broker, Config, IngestBroker
 from gateway.config.problems import ConfigError, KeyPath, Problem
 from gateway.config.source import Source, read
 from gateway.ops.texts import say
@@ -47,7 +47,7 @@ def check(
     problems: list[Problem] = []
     config: Config | None = None
     try:
-        config = Config.model_validate(source.tree, context={"folder": source.folder})
+        config = _one_box(Config.model_validate(source.tree, context={"folder": source.folder}))
     except ValidationError as error:
         problems += explain(source, error)
     except RecursionError:
@@ -62,6 +62,15 @@ def check(
         for key, message, is_absent in file_findings(config):
             problems.append(_problem(source, key, message, is_warning=is_absent and not is_here))
     return config, _sorted(problems)
+
+
+def _one_box(config: Config) -> Config:
+    """A backbone without a broker of its own shares the node's, under a client id of its own."""
+    if config.ingest is None or config.ingest.mqtt is not None or config.mqtt is None:
+        return config
+    shared = {name: getattr(config.mqtt, name) for name in Broker.model_fields if name != "client_id"}
+    mqtt = IngestBroker.model_validate({"url": config.mqtt.url}).model_copy(update=shared)
+    return config.model_copy(update={"ingest": config.ingest.model_copy(update={"mqtt": mqtt})})
 
 
 def _problem(source: Source, key: KeyPath, message: str, *, is_warning: bool = False) -> Problem:

@@ -4,11 +4,14 @@ import os
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.root import COMMANDS, build, take_language
+from gateway.config import ConfigError, Problem
+from gateway.ingest.ledger import LedgerError
 from gateway.ops import texts
 
 
@@ -122,16 +125,36 @@ def test_a_reader_that_goes_away_is_no_error():
     assert (child.wait(10), errors) == (141, b"")
 
 
-def test_run_hands_the_file_to_the_program(monkeypatch, tmp_path):
-    import types
-
-    ran = []
+@pytest.fixture
+def program(monkeypatch):
+    """A stand-in for the program that `run` starts."""
     composition = types.ModuleType("gateway.app")
-    composition.run_file = ran.append
     monkeypatch.setitem(sys.modules, "gateway.app", composition)
     monkeypatch.setattr("gateway.app", composition, raising=False)
+    return composition
+
+
+def test_run_hands_the_file_to_the_program(program, monkeypatch, tmp_path):
+    ran = []
+    program.run_file = ran.append
     file = tmp_path / "node.toml"
     assert CliRunner().invoke(build(), ["run", str(file)]).exit_code == 0
     monkeypatch.setenv("LANNA_CONFIG", str(tmp_path))
     assert CliRunner().invoke(build(), ["run"]).exit_code == 0
     assert ran == [file, tmp_path]
+
+
+def test_what_cannot_run_says_why(program, tmp_path):
+    def run_file(path):
+        raise error
+
+    program.run_file = run_file
+    texts.set_language("en")
+    error = ConfigError([Problem(tmp_path / "c.toml", 7, "node.id", "is missing")])
+    done = CliRunner().invoke(build(), ["run", "c.toml"])
+    assert (done.exit_code, done.output) == (2, f"{tmp_path / 'c.toml'}:7: node.id: is missing\n")
+    error = LedgerError("another program uses the ledger")
+    done = CliRunner().invoke(build(), ["run", "c.toml"])
+    assert (done.exit_code, done.output) == (1, "Cannot run: another program uses the ledger\n")
+    error = RuntimeError("a fault of ours keeps its traceback")
+    assert CliRunner().invoke(build(), ["run", "c.toml"]).exception is error

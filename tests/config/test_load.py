@@ -117,6 +117,15 @@ level = "debug"
     assert config.port("none") is None
 
 
+def test_one_box_shares_its_broker(look):
+    text = GOOD.replace("127.0.0.1", "far.example").replace("confirm", 'client_id = "x"\nroot = "r"\nconfirm')
+    config, findings = look(text + '[ingest]\nsqlite = { path = "x" }\n')
+    assert findings == []
+    mqtt = config.ingest.mqtt
+    assert (mqtt.url, mqtt.root, mqtt.client_id) == ("mqtt://far.example", "r", None)
+    assert (mqtt.keepalive_s, mqtt.session_expiry_s, mqtt.receive_maximum) == (30, 7 * 86400, 1000)
+
+
 def test_it_does_not_change_afterwards(look):
     config, _ = look(GOOD)
     with pytest.raises(ValueError, match="frozen"):
