@@ -21,6 +21,7 @@ TIERS = {
     "honeywell-hpma115s0": 3,
     "honeywell-hpma115c0": 4,
     "panasonic-sn-gcja5": 3,
+    "sensirion-sps30": 4,
 }
 
 

@@ -27,6 +27,14 @@ NAMES = {
     "n5_0": "pn_above_5",
     "n10": "pn_above_10",
 }
+SPS30 = {
+    "n0_5_per_cm3": "pn_to_0_5",
+    "n1_0_per_cm3": "pn_to_1",
+    "n2_5_per_cm3": "pn_to_2_5",
+    "n4_0_per_cm3": "pn_to_4",
+    "n10_per_cm3": "pn_to_10",
+    "typical_size_um": "particle_size",
+}
 UNITS = {"_ug_m3": 1.0, "_per_0_1l": 0.01, "_c": 1.0, "_pct": 1.0, "_ppm": 1.0}
 
 
@@ -40,6 +48,8 @@ def in_our_words(driver: Driver, expect: dict[str, Any]) -> dict[str, float]:
                 if name == "temperature" and "device_temperature" in driver.quantities:
                     name = "device_temperature"
                 found[NAMES.get(name, name)] = value * factor
+        if key in SPS30:
+            found[SPS30[key]] = value
         if f"x_panasonic_{key}" in driver.quantities:
             found[f"x_panasonic_{key}"] = value
     return {name: value for name, value in found.items() if name in driver.quantities}
