@@ -119,6 +119,9 @@ class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     frames: int = 0
     rejected: dict[str, int] = {}
     discarded_bytes: int = 0
+    overflowed_bytes: int = 0
+    missed: int = 0
+    reconnects: int = 0
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,0 +1,165 @@
+"""The edge node from its tables: ports and buses, drivers and stations, spool and uplink."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from importlib.metadata import version
+from pathlib import Path
+
+from drivers.core.contract import Driver, Line, Listening
+from drivers.core.quantities import UnknownQuantity, quantity
+from drivers.core.registry import find
+from gateway.app.links import link_broker
+from gateway.app.run import Running
+from gateway.config import Config
+from gateway.config import model as said
+from gateway.edge.clock import SystemClock
+from gateway.edge.combine import Method, default_method
+from gateway.edge.node import Node
+from gateway.edge.outlet import Outlet
+from gateway.edge.presence import DeviceFacts, NodeFacts, Presence
+from gateway.edge.recorder import Recorder
+from gateway.edge.revisions import Revisions
+from gateway.edge.station import DEFAULT_ADDRESS, DeviceSpec, Opening, make_station
+from gateway.ports import Bus, open_port
+from gateway.spool.spool import Spool
+from gateway.wire.payload import DeviceAbout, SpoolRange
+
+OUTLET = "main"
+
+
+async def run_node(config: Config, node: said.Node, running: Running) -> None:
+    """Run an edge node until cancelled; its spool is then closed. Raises SpoolError."""
+    table = config.spool
+    spool = await asyncio.to_thread(
+        Spool.open,
+        Path(table.path),
+        outlets=[OUTLET],
+        max_bytes=table.max_bytes,
+        window_s=table.window_ms / 1000,
+        when_full=table.when_full,
+    )
+    try:
+        running.node = build_node(config, node, spool)
+        await running.node.run()
+    finally:
+        await spool.close()
+
+
+def build_node(config: Config, table: said.Node, spool: Spool) -> Node:
+    """The node with all its devices, ready to run."""
+    broker = config.mqtt
+    assert broker is not None, "checked when the configuration was read"
+    clock = SystemClock()
+    drivers = {device.id: find(device.driver) for device in config.devices}
+    facts = [_facts(device, drivers[device.id]) for device in config.devices]
+    outlet = Outlet(
+        spool,
+        OUTLET,
+        root=broker.root,
+        node=table.id,
+        confirm=broker.confirm,
+        now=lambda: clock.mono_ns() / 1e9,
+        resend_after_s=broker.resend_after_s,
+    )
+    presence = Presence(
+        broker.root,
+        NodeFacts(table.id, table.site, version("lanna-gateway"), _names(table.name), _position(table.position)),
+        facts,
+        revisions=Revisions(Path(config.spool.path) / "about.json"),
+        wall_ns=clock.wall_ns,
+        spools=lambda: {spool.id: SpoolRange(spool.first, spool.next)},
+    )
+    recorder = Recorder(spool, clock, {each.id: each.device_class for each in facts})
+    node = Node(
+        spool,
+        outlet,
+        presence,
+        recorder,
+        clock,
+        lambda: link_broker(broker, f"lanna-{table.id}"),
+        root=broker.root,
+        node=table.id,
+    )
+    buses: dict[str, Bus] = {}
+    for device in config.devices:
+        driver = drivers[device.id]
+        line: Bus | Opening
+        if isinstance(driver.kind, Listening):
+            line = _opening(config, device, driver)
+        else:
+            line = buses.setdefault(device.port, _bus(config, device, driver))
+        node.add(device.id, make_station(_spec(device, driver), driver, line, clock, node.record, node.on_state))
+    return node
+
+
+def _spec(device: said.Device, driver: Driver) -> DeviceSpec:
+    is_polled = not isinstance(driver.kind, Listening)
+    every_s = device.every_s if device.every_s is not None else (driver.period_s if is_polled else 0.0)
+    silence_s = device.silence_s if device.silence_s is not None else max(driver.silence_s, 3 * every_s * is_polled)
+    options = {name: option.default for name, option in driver.options.items()} | device.options
+    address = device.address if device.address is not None else driver.default_address or DEFAULT_ADDRESS
+    return DeviceSpec(device.id, every_s, _method(device, driver), silence_s, address, options)
+
+
+def _method(device: said.Device, driver: Driver) -> Method:
+    return device.combine or default_method(device.device_class or driver.device_class)
+
+
+def _line(config: Config, device: said.Device, driver: Driver) -> Line:
+    """Line settings: the device's own word, else its port's, else what the driver knows."""
+    port = config.port(device.port)
+
+    tables = [device] if port is None else [device, port]
+    known = driver.line
+    return Line(
+        next((each.baud for each in tables if each.baud is not None), known.baud),
+        next((each.bits for each in tables if each.bits is not None), known.bits),
+        next((each.parity for each in tables if each.parity is not None), known.parity),
+        next((each.stop for each in tables if each.stop is not None), known.stop),
+    )
+
+
+def _opening(config: Config, device: said.Device, driver: Driver) -> Opening:
+    port = config.port(device.port)
+    dtr = device.dtr if device.dtr is not None or port is None else port.dtr
+    url = device.port if port is None else port.url
+    return functools.partial(open_port, url, _line(config, device, driver), dtr=dtr)
+
+
+def _bus(config: Config, device: said.Device, driver: Driver) -> Bus:
+    return Bus(device.port, _opening(config, device, driver), _line(config, device, driver))
+
+
+def _facts(device: said.Device, driver: Driver) -> DeviceFacts:
+    spec = _spec(device, driver)
+    about = DeviceAbout(
+        0,
+        None,
+        driver.name,
+        {name: unit for name in driver.quantities if (unit := _unit(name))},
+        spec.every_s,
+        spec.combine,
+        driver.title,
+        "",
+        _names(device.name),
+        [],
+        _position(device.position),
+    )
+    return DeviceFacts(device.id, device.device_class or driver.device_class, about)
+
+
+def _unit(name: str) -> str:
+    try:
+        return quantity(name).unit
+    except UnknownQuantity:
+        return ""
+
+
+def _names(names: said.Names) -> dict[str, str]:
+    return {str(language): name for language, name in names.items()}
+
+
+def _position(position: said.Position | None) -> dict[str, float]:
+    return {} if position is None else position.model_dump(exclude_none=True)

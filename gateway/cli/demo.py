@@ -1,0 +1,24 @@
+"""`gateway demo`: three simulated instruments, a node, a broker and a database on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.ops.texts import say
+
+app = typer.Typer()
+
+
+@app.command(help=say("command.demo"))
+def demo(
+    seconds: Annotated[float, typer.Option(min=0, metavar="N", help=say("demo.seconds"), show_default=False)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help=say("demo.json"))] = False,
+    folder: Annotated[Path | None, typer.Option(metavar="DIR", help=say("demo.folder"), show_default=False)] = None,
+) -> None:
+    """Run until Ctrl-C or for N seconds, then read the database back. Exit 1 when anything was lost or is there twice."""
+    from gateway.cli.demonstration import run
+
+    raise typer.Exit(run(seconds, as_json=as_json, folder=folder))

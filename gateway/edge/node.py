@@ -1,0 +1,127 @@
+"""The edge node: stations that read, a recorder that numbers, a spool that keeps, an uplink that carries."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+import gateway.wire.payload as wire
+from gateway.edge.outlet import Outlet
+from gateway.edge.presence import Presence
+from gateway.edge.recorder import Clock, Recorder
+from gateway.edge.station import Report, Station
+from gateway.edge.uplink import Uplink
+from gateway.mqtt.link import Broker
+from gateway.spool.spool import Spool
+from gateway.wire.times import format_time
+
+log = logging.getLogger(__name__)
+
+DRAIN_LOOK_S = 0.02
+
+
+class Node:
+    """Owns the tasks of one node. The spool is open when it comes and is closed by the caller."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        outlet: Outlet,
+        presence: Presence,
+        recorder: Recorder,
+        clock: Clock,
+        broker: Callable[[], Broker],
+        *,
+        root: str,
+        node: str,
+    ) -> None:
+        self.spool, self.outlet = spool, outlet
+        self.stations: dict[str, Station] = {}
+        self.recorded: dict[str, int] = {}
+        """Readings and events that got a number since the start, by device."""
+        self._presence, self._recorder, self._clock = presence, recorder, clock
+        self._states: dict[str, wire.DeviceState] = {}
+        self.uplink = Uplink(outlet, presence, broker, root=root, node=node, health=self.health)
+
+    def add(self, device: str, station: Station) -> None:
+        """A device of this node; before `run`."""
+        self.stations[device] = station
+
+    async def run(self) -> None:
+        """Runs until cancelled. What was recorded by then is made durable when the spool is closed."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.spool.run(), name="spool")
+            group.create_task(self.uplink.run(), name="uplink")
+            for name, station in self.stations.items():
+                group.create_task(station.run(), name=f"station {name}")
+
+    # What stations call.
+
+    def record(self, report: Report) -> None:
+        """A station's reading becomes an entry of the spool."""
+        decoded = report.decoded
+        self._recorder.reading(report.device, report.at_ns, report.mono_ns, decoded.values, decoded.quality)
+        self.recorded[report.device] = self.recorded.get(report.device, 0) + 1
+
+    def on_state(self, device: str, state: wire.DeviceState, why: str) -> None:
+        """A device's state is retained on the broker, and its change is an event that the audit can find."""
+        log.log(logging.INFO if state == "ok" else logging.WARNING, "device %s: %s %s", device, state, why)
+        before = self._states.get(device)
+        self._states[device] = state
+        self.uplink.say(self._presence.changed(device, state, why))
+        self._recorder.event(device, "state", {"from": before or "", "to": state, "why": why})
+        self.recorded[device] = self.recorded.get(device, 0) + 1
+
+    # What operators ask.
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Wait until everything recorded so far is settled; False where that took too long."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.spool.flush()
+                while self.outlet.unsettled:
+                    await asyncio.sleep(DRAIN_LOOK_S)
+        except TimeoutError:
+            return False
+        return True
+
+    def spools(self) -> dict[str, wire.SpoolRange]:
+        """The spools this node holds."""
+        return {self.spool.id: wire.SpoolRange(self.spool.first, self.spool.next)}
+
+    def losses(self) -> Mapping[str, int]:
+        """Numbers declared lost, by reason."""
+        return {reason: sum(last - first + 1 for first, last in ranges) for reason, ranges in self.spool.losses.items()}
+
+    def health(self) -> bytes:
+        """The payload of the health topic."""
+        stats, losses = self.spool.stats(), self.losses()
+        health = wire.Health(
+            format_time(self._clock.wall_ns()),
+            self.spools(),
+            round(stats.oldest_age_s, 3),
+            stats.bytes,
+            None,
+            sum(losses.values()),
+            dict(losses),
+            int(self._clock.is_trusted()),
+            self.outlet.unsettled,
+            self.outlet.unconfirmed,
+            {name: self._device_health(station) for name, station in self.stations.items()},
+        )
+        return wire.encode(health)
+
+    @staticmethod
+    def _device_health(station: Station) -> wire.DeviceHealth:
+        counters = station.counters
+        return wire.DeviceHealth(
+            station.state or "absent",
+            counters.readings,
+            counters.frames,
+            dict(counters.rejected),
+            counters.discarded_bytes,
+            counters.overflowed_bytes,
+            counters.missed,
+            counters.reconnects,
+        )
