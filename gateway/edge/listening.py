@@ -1,0 +1,186 @@
+"""The station of a device that talks by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from drivers.core.contract import Decoded, DeviceFault, Driver, Listening, Rejection
+from drivers.core.listening import Listener
+from gateway.edge.station import Counters, Desk, DeviceSpec, Emit, OnState, Opening
+from gateway.edge.ticks import Clock, next_end
+from gateway.ops.texts import say
+from gateway.ports import Port, PortError, PortLost
+from gateway.ports.backoff import Backoff
+from gateway.ports.ticks import ns
+from gateway.wire.payload import DeviceState
+
+_START_GAP_S = 0.05
+"""Between two commands at the start: instruments take one at a time."""
+
+
+class ListeningStation:
+    """Opens the port, again after it was lost; reads, decodes, combines; notices silence.
+
+    The periods of `every_s` begin when `run` does. A reading is reported at its period's end, and bears the time of the
+    last frame in it; what a period holds when the station is cancelled is reported then.
+    """
+
+    def __init__(
+        self,
+        spec: DeviceSpec,
+        driver: Driver,
+        opening: Opening,
+        clock: Clock,
+        emit: Emit,
+        on_state: OnState,
+        backoff: Backoff | None = None,
+    ) -> None:
+        assert isinstance(driver.kind, Listening)
+        self.spec = spec
+        self._driver = driver
+        self._start = driver.kind.start
+        self._opening = opening
+        self._clock = clock
+        self._desk = Desk(spec, emit, on_state, spec.combine)
+        self._listener = Listener(driver, spec.options)
+        self._backoff = backoff or Backoff()
+        self._port: Port | None = None
+        self._opened = self._overflowed = self._bytes = self._bytes_judged = 0
+        self._sign_ns = 0
+        """When the device last gave a reading, or got a chance to: monotonic."""
+        self._refusal: Rejection | None = None
+
+    @property
+    def state(self) -> DeviceState | None:
+        """See `Station`."""
+        return self._desk.state
+
+    @property
+    def why(self) -> str:
+        """See `Station`."""
+        return self._desk.why
+
+    @property
+    def counters(self) -> Counters:
+        """See `Station`."""
+        listener, desk = self._listener, self._desk
+        return Counters(
+            readings=desk.readings,
+            frames=listener.frames,
+            merged=desk.merged,
+            rejected=dict(listener.rejected.items()),
+            discarded_bytes=listener.discarded,
+            overflowed_bytes=self._overflowed + (self._port.overflowed if self._port else 0),
+            reconnects=max(0, self._opened - 1),
+            failures=desk.failures,
+        )
+
+    async def run(self) -> None:
+        """See `Station`."""
+        self._sign_ns = self._clock.mono_ns()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._live(), name=f"station {self.spec.id}")
+                group.create_task(self._watch(), name=f"silence of {self.spec.id}")
+                if self.spec.every_s > 0:
+                    group.create_task(self._report_in_time(), name=f"periods of {self.spec.id}")
+        finally:
+            self._desk.report()
+
+    async def _live(self) -> None:
+        while True:
+            try:
+                port = await self._opening()
+            except PortError as error:
+                self._desk.tell("absent", str(error))
+            else:
+                try:
+                    await self._read(port)
+                except PortLost as error:
+                    self._desk.tell("absent", str(error))
+                finally:
+                    self._port = None
+                    self._overflowed += port.overflowed
+                    await port.close()
+                self._take(None)
+            await self._clock.sleep_until(self._clock.mono_ns() + ns(self._backoff.next_s()))
+
+    async def _read(self, port: Port) -> None:
+        self._opened += 1
+        self._listener.reset()
+        self._sign_ns = self._clock.mono_ns()
+        self._port = port
+        await self._command(port)
+        while True:
+            self._take(await port.read())
+
+    async def _command(self, port: Port) -> None:
+        for number, command in enumerate(self._start):
+            if number:
+                await self._clock.sleep_until(self._clock.mono_ns() + ns(_START_GAP_S))
+            await port.write(command)
+
+    def _take(self, data: bytes | None) -> None:
+        """Bytes that have just arrived; None for the end of them."""
+        mono_ns, at_ns = self._clock.mono_ns(), self._clock.wall_ns()
+        try:
+            items = self._listener.finish() if data is None else self._listener.feed(data)
+        except Exception:
+            self._desk.fail(f"driver {self._driver.name}")
+            self._listener.reset()
+            return
+        finally:
+            self._bytes += len(data or b"")
+        for item in items:
+            if isinstance(item, Decoded):
+                self._accept(item, mono_ns, at_ns)
+            else:
+                self._refusal = item
+
+    def _accept(self, decoded: Decoded, mono_ns: int, at_ns: int) -> None:
+        self._sign_ns = mono_ns
+        self._bytes_judged = self._bytes
+        self._backoff.reset()
+        self._desk.tell("ok")
+        self._desk.add(decoded, mono_ns, at_ns)
+        if self.spec.every_s <= 0:
+            self._desk.report()
+
+    async def _report_in_time(self) -> None:
+        period_ns = ns(self.spec.every_s)
+        start_ns = self._clock.mono_ns()
+        while True:
+            await self._clock.sleep_until(next_end(start_ns, period_ns, self._clock.mono_ns()))
+            self._desk.report()
+
+    async def _watch(self) -> None:
+        patience_ns = ns(self.spec.silence_s)
+        due_ns = self._sign_ns + patience_ns
+        while True:
+            await self._clock.sleep_until(due_ns)
+            now_ns = self._clock.mono_ns()
+            due_ns = self._sign_ns + patience_ns
+            if self._port is None:  # absent, and that has been told
+                due_ns = now_ns + patience_ns
+            elif due_ns <= now_ns:
+                due_ns = now_ns + patience_ns
+                await self._judge(self._port)
+
+    async def _judge(self, port: Port) -> None:
+        """No reading for too long: say why, as far as the bytes tell."""
+        heard, self._bytes_judged = self._bytes - self._bytes_judged, self._bytes
+        sign_ns = self._sign_ns
+        self._take(None)
+        if self._sign_ns != sign_ns:
+            return
+        if heard and isinstance(self._refusal, DeviceFault):
+            self._desk.tell("faulty", str(self._refusal))
+        elif heard:
+            reason = self._refusal.reason if self._refusal else "Truncated"
+            self._desk.tell("faulty", say("station.unreadable", driver=self._driver.name, reason=reason))
+        else:
+            self._desk.tell("silent", say("station.silent", seconds=f"{self.spec.silence_s:g}"))
+            # An instrument that lost its power meanwhile has forgotten what it was told at the start.
+            with contextlib.suppress(PortLost):
+                await self._command(port)

@@ -1,0 +1,161 @@
+"""One device's life: what it is, what it reports, how it is doing, and which kind of station keeps it alive."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from drivers.core.contract import Decoded, Driver, Listening, Options
+from gateway.edge.combine import Combiner, Method
+from gateway.edge.ticks import Clock
+from gateway.ports import Bus, Port
+from gateway.wire.payload import DeviceState
+
+__all__ = ["Counters", "Desk", "DeviceSpec", "DeviceState", "Report", "Station", "make_station"]
+
+log = logging.getLogger(__name__)
+
+DEFAULT_ADDRESS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSpec:
+    """One physical instrument, as its site knows it.
+
+    `every_s` is the period of a polled device, and of a listening one the time whose frames become one reading; 0 makes
+    each frame a reading. `silence_s` is how long it may say nothing before it is called silent.
+    """
+
+    id: str
+    every_s: float = 0.0
+    combine: Method = "last"
+    silence_s: float = 10.0
+    address: int = DEFAULT_ADDRESS
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one device reported at one instant (monotonic and wall ns of the last byte): a reading without a number."""
+
+    device: str
+    mono_ns: int
+    at_ns: int
+    decoded: Decoded
+    frames: int = 1
+    """How many frames were combined into it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What happened to one device since its station began."""
+
+    readings: int = 0
+    """Reports handed on."""
+    frames: int = 0
+    """Frames whose check held; answers, of a polled device."""
+    merged: int = 0
+    """Frames that are in a report together with another: `frames` minus one of each report."""
+    missed: int = 0
+    """Polls without any answer."""
+    skipped: int = 0
+    """Polls that were due while the one before was not done, or the machine away."""
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    discarded_bytes: int = 0
+    """Bytes that belonged to no frame."""
+    overflowed_bytes: int = 0
+    """Bytes that came faster than they were read."""
+    reconnects: int = 0
+    """How often its port was opened again after it was lost."""
+    failures: int = 0
+    """Exceptions of its driver, or of who takes its reports: errors in a program."""
+
+
+Emit = Callable[[Report], None]
+OnState = Callable[[str, DeviceState, str], None]
+"""Device, state, why: called on every change of one of the latter two."""
+Opening = Callable[[], Awaitable[Port]]
+
+
+class Station(Protocol):
+    """The running task that keeps one device alive."""
+
+    spec: DeviceSpec
+
+    @property
+    def state(self) -> DeviceState | None:
+        """None until something is known."""
+
+    @property
+    def why(self) -> str:
+        """The reason of a state that is not ok."""
+
+    @property
+    def counters(self) -> Counters:
+        """So far."""
+
+    async def run(self) -> None:
+        """Live until cancelled. Raises nothing else."""
+
+
+class Desk:
+    """What both kinds of stations share: combining, reporting, and telling the state when it changes."""
+
+    def __init__(self, spec: DeviceSpec, emit: Emit, on_state: OnState, method: Method) -> None:
+        self._spec = spec
+        self._emit = emit
+        self._on_state = on_state
+        self._combiner = Combiner(method)
+        self.state: DeviceState | None = None
+        self.why = ""
+        self.readings = self.merged = self.failures = 0
+
+    def tell(self, state: DeviceState, why: str = "") -> None:
+        """The device is in this state now, for this reason."""
+        if (state, why) == (self.state, self.why):
+            return
+        self.state, self.why = state, why
+        try:
+            self._on_state(self._spec.id, state, why)
+        except Exception:
+            self.fail("a state was not taken")
+
+    def add(self, decoded: Decoded, mono_ns: int, at_ns: int) -> None:
+        """A frame, complete at this instant."""
+        self._combiner.add(decoded, mono_ns, at_ns)
+
+    def report(self) -> None:
+        """Hand on what was added since the last report, if anything was."""
+        combined = self._combiner.take()
+        if combined is None:
+            return
+        self.readings += 1
+        self.merged += combined.frames - 1
+        try:
+            self._emit(Report(self._spec.id, combined.mono_ns, combined.at_ns, combined.decoded, combined.frames))
+        except Exception:
+            self.fail("a report was not taken")
+
+    def fail(self, what: str) -> None:
+        """Count and log an exception that is nobody's fault but a program's; the station goes on."""
+        self.failures += 1
+        if self.failures & (self.failures - 1) == 0:  # 1st, 2nd, 4th, …: a failing driver must not fill the log
+            log.exception("%s: %s (%d so far)", self._spec.id, what, self.failures)
+
+
+def make_station(
+    spec: DeviceSpec, driver: Driver, line: Bus | Opening, clock: Clock, emit: Emit, on_state: OnState
+) -> Station:
+    """The station for a driver's kind: a listening device needs what opens its port, a polled one its bus."""
+    from gateway.edge.listening import ListeningStation
+    from gateway.edge.polled import PolledStation
+
+    if isinstance(driver.kind, Listening):
+        if isinstance(line, Bus):
+            raise ValueError(f"{spec.id}: {driver.name} talks by itself and cannot share a bus")
+        return ListeningStation(spec, driver, line, clock, emit, on_state)
+    if not isinstance(line, Bus):
+        raise ValueError(f"{spec.id}: {driver.name} is polled and needs a bus, be it its only device")
+    return PolledStation(spec, driver, line, clock, emit, on_state)
