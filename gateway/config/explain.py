@@ -21,12 +21,8 @@ SECRETS = {"password": "password_file", "token": "token_file", "secret": "passwo
 def explain(source: Source, error: ValidationError) -> list[Problem]:
     """One problem for each key that the model refused."""
     problems = []
-    seen = set()
     for refusal in error.errors(include_url=False):
         path = _path(refusal["loc"], source.tree)
-        if path in seen:  # a union says one thing several times
-            continue
-        seen.add(path)
         file, line = source.place(path)
         problems.append(Problem(file, line, label(path, source.tree), _sentence(path, refusal)))
     return problems
@@ -55,7 +51,7 @@ def _child(value: Any, step: str | int) -> Any:
 
 
 def _path(loc: Sequence[str | int], tree: Any) -> KeyPath:
-    """The part of the model's path that exists in the file: unions and dictionaries add steps of their own."""
+    """The part of the model's path that exists in the file: dictionaries add steps of their own."""
     path: list[str | int] = []
     for number, step in enumerate(loc):
         is_key = isinstance(tree, dict) and (step in tree or number == len(loc) - 1) and step != "[key]"
