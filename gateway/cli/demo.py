@@ -18,7 +18,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help=say("demo.json"))] = False,
     folder: Annotated[Path | None, typer.Option(metavar="DIR", help=say("demo.folder"), show_default=False)] = None,
 ) -> None:
-    """Run until Ctrl-C or for N seconds, then read the database back. Exit 1 when anything was lost or is there twice."""
+    """Run until Ctrl-C or for N seconds, then read the database back. Exit 1 when anything was lost or doubled."""
     from gateway.cli.demonstration import run
 
     raise typer.Exit(run(seconds, as_json=as_json, folder=folder))

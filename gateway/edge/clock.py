@@ -31,7 +31,7 @@ class _Timex(ctypes.Structure):
 
 
 def kernel_says_synchronized() -> bool:
-    """True when a time daemon keeps the kernel's clock (adjtimex(2), STA_UNSYNC clear). False where it cannot be read."""
+    """True when a time daemon keeps the kernel's clock (adjtimex(2), STA_UNSYNC clear); False where unknown."""
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         timex = _Timex()
@@ -66,7 +66,7 @@ class SystemClock:
 
     async def sleep_until(self, mono_ns: int) -> None:
         """Return at or after the monotonic instant, at once when it has passed."""
-        while (left := mono_ns - self.mono_ns()) > 0:
+        while (left := mono_ns - self.mono_ns()) > 0:  # noqa: ASYNC110  it is the clock that is waited for
             await asyncio.sleep(left / 1e9)
 
 

@@ -18,8 +18,6 @@ from gateway.wire.times import format_time
 
 log = logging.getLogger(__name__)
 
-DRAIN_LOOK_S = 0.02
-
 
 class Node:
     """Owns the tasks of one node. The spool is open when it comes and is closed by the caller."""
@@ -80,8 +78,7 @@ class Node:
         try:
             async with asyncio.timeout(timeout_s):
                 await self.spool.flush()
-                while self.outlet.unsettled:
-                    await asyncio.sleep(DRAIN_LOOK_S)
+                await self.outlet.drained()
         except TimeoutError:
             return False
         return True

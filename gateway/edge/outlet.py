@@ -83,6 +83,7 @@ class Outlet:
         self._overdue = Intervals()
         self._live_ready = asyncio.Event()
         self._late_ready = asyncio.Event()
+        self._settled = asyncio.Event()
         self._paused_until = 0.0
         self._set_ready()
         spool.on_commit(self.offer)
@@ -103,10 +104,16 @@ class Outlet:
     def _count(groups: Iterable[Ranges]) -> int:
         return sum(last - first + 1 for ranges in groups for first, last in ranges)
 
+    async def drained(self) -> None:
+        """Returns when nothing committed is unsettled."""
+        while self.unsettled:
+            self._settled.clear()
+            await self._settled.wait()
+
     # From the spool.
 
     def offer(self, group: list[tuple[int, bytes]]) -> None:
-        """Take a committed group. Live while it is fresh; it is on disk in any case, so that nothing here can lose it."""
+        """Take a committed group: live while it is fresh, and on disk in any case, so that nothing here can lose it."""
         now = self._now()
         self._live.extend((now, seq, data) for seq, data in group)
         self._spill(now)
@@ -227,6 +234,7 @@ class Outlet:
             if self._confirm == "broker":
                 for first, last in ranges:
                     self._spool.settle(self._name, first, last)
+                self._settled.set()
             else:
                 self._fresh.append((self._now(), ranges))
             return
@@ -254,6 +262,7 @@ class Outlet:
             for place in (self._waiting, self._overdue):
                 place.remove(1, upto)
         self._age(upto)
+        self._settled.set()
         for first, last in settled.missing:
             for again in self._overlap(first, last):
                 self._overdue.remove(*again)

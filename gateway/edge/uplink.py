@@ -1,4 +1,4 @@
-"""The node's side of a broker: birth, then readings out and the ledger's word in, for as long as there is a connection."""
+"""The node's side of a broker: birth, then readings out and the ledger's word in, while there is a connection."""
 
 from __future__ import annotations
 
