@@ -126,7 +126,9 @@ def test_questions_in_pieces_and_after_noise() -> None:
     assert b"".join(instrument.answer(bytes([byte]), 1.0) for byte in asked) == meter().answer(asked, 1.0)
     assert len(instrument.answer(b"\x00\x11" + asked, 1.1)) == 9
     assert instrument.answer(asked[:5], 2.0) == b""
-    assert len(instrument.answer(asked, 20.0)) == 9  # the half question was forgotten in the silence
+    assert len(instrument.answer(asked, 20.0)) == 9
+    assert instrument.answer(b"\x11\x10\x00\x00\x00\x00\xff", 30.0) == b""  # a write of 255 bytes that never comes
+    assert len(instrument.answer(asked, 40.0)) == 9  # it was forgotten in the silence
 
 
 def test_two_meters_differ_and_one_repeats_itself() -> None:
