@@ -5,7 +5,7 @@ import pytest
 from drivers.core.contract import Listening
 from drivers.core.prove import prove
 from drivers.core.quantities import quantity
-from drivers.core.registry import find
+from drivers.core.registry import drivers, find
 from drivers.core.vectors import of_driver
 
 TIERS = {
@@ -23,17 +23,25 @@ TIERS = {
     "panasonic-sn-gcja5": 3,
     "sensirion-sps30": 4,
 }
+MODBUS_TIERS = {
+    "seeed-sensecap-one-s900": 3,
+    "seeed-sensecap-one-s1000": 3,
+    "casoled-ca-sws-01": 3,
+    "renke-louver-box": 3,
+    "novabo-sqr-2": 3,
+}
+ALL = TIERS | MODBUS_TIERS
 
 
-@pytest.mark.parametrize("name", TIERS)
+@pytest.mark.parametrize("name", ALL)
 def test_driver_is_proven(name: str) -> None:
     proof = prove(find(name), seed=7)
     assert proof.failures == ()
-    assert proof.tier == TIERS[name]
+    assert proof.tier == ALL[name]
     assert proof.vectors >= 3
 
 
-@pytest.mark.parametrize("name", TIERS)
+@pytest.mark.parametrize("name", ALL)
 def test_driver_tells_how_to_use_it(name: str) -> None:
     driver = find(name)
     assert driver.device_class == "air"
@@ -43,7 +51,7 @@ def test_driver_tells_how_to_use_it(name: str) -> None:
     assert [quantity(q).name for q in driver.quantities] == list(driver.quantities)
 
 
-@pytest.mark.parametrize("name", TIERS)
+@pytest.mark.parametrize("name", ALL)
 def test_nothing_that_calibrates_is_sent_on_its_own(name: str) -> None:
     kind = find(name).kind
     sent = kind.start if isinstance(kind, Listening) else tuple(r.data for r in kind.requests(1, {}))
@@ -52,11 +60,16 @@ def test_nothing_that_calibrates_is_sent_on_its_own(name: str) -> None:
             assert calibration not in data
 
 
-@pytest.mark.parametrize("name", TIERS)
+@pytest.mark.parametrize("name", ALL)
 def test_each_case_has_a_source(name: str) -> None:
     for table in of_driver(find(name)).tables():
         for case in table:
             assert case.source, case.id
+
+
+def test_no_air_driver_is_left_out() -> None:
+    ours = {driver.name for driver in drivers() if driver.vectors and driver.vectors[0] == "drivers.air"}
+    assert ours == set(ALL)
 
 
 def test_a_broken_driver_would_be_caught() -> None:

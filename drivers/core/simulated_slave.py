@@ -1,0 +1,49 @@
+"""A Modbus slave that is not there: answers what is asked of its address, and is silent else."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from drivers.core import modbus
+
+_HEARD_LIMIT = 256
+
+
+class SimulatedSlave(ABC):
+    """Cuts questions out of what the host writes; a subclass fills the registers or bits."""
+
+    def __init__(self, address: int, limit: int) -> None:
+        self._address = address
+        self._limit = limit
+        self._heard = b""
+
+    def tick(self, t: float) -> bytes:
+        """A slave speaks only when asked."""
+        return b""
+
+    def answer(self, data: bytes, t: float) -> bytes:
+        """Answers to the whole questions in these bytes and in what was left over before."""
+        heard, at, out = (self._heard + data)[-_HEARD_LIMIT:], 0, b""
+        while len(heard) - at >= modbus.QUESTION_BYTES:
+            asked = heard[at : at + modbus.QUESTION_BYTES]
+            if modbus.holds(asked):
+                out += self._reply(asked, t) if asked[0] == self._address else b""
+                at += modbus.QUESTION_BYTES
+            else:
+                at += 1
+        self._heard = heard[at:]
+        return out
+
+    @abstractmethod
+    def data(self, read: modbus.Read, t: float) -> bytes | int:
+        """The data bytes of the answer to a reading question, or the code of an exception."""
+
+    def _reply(self, asked: bytes, t: float) -> bytes:
+        function, count = asked[1], int.from_bytes(asked[4:6], "big")
+        found: bytes | int = 1
+        if function in modbus.READ_FUNCTIONS:
+            read = modbus.Read(self._address, function, int.from_bytes(asked[2:4], "big"), count)
+            found = self.data(read, t) if 1 <= count <= self._limit else 3
+        if isinstance(found, int):
+            return modbus.closed(bytes((self._address, function | 0x80, found)))
+        return modbus.closed(bytes((self._address, function, len(found))) + found)
