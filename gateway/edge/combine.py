@@ -48,12 +48,24 @@ class Combiner:
 
     def __init__(self, method: Method) -> None:
         self._method: Method = method
+        self._first: Decoded | None = None
         self._cells: dict[str, _Cell] = {}
         self._info: dict[str, str | int] = {}
         self._mono_ns = self._at_ns = self._frames = 0
 
     def add(self, decoded: Decoded, mono_ns: int, at_ns: int) -> None:
         """One more frame, complete at this instant."""
+        self._mono_ns, self._at_ns = mono_ns, at_ns
+        self._frames += 1
+        if self._frames == 1 and not decoded.quality:
+            self._first = decoded  # where it stays alone, and most do, there is nothing to combine
+            return
+        if self._first is not None:
+            first, self._first = self._first, None
+            self._mix(first)
+        self._mix(decoded)
+
+    def _mix(self, decoded: Decoded) -> None:
         cells, quality = self._cells, decoded.quality
         for name, value in decoded.values.items():
             flag = quality.get(name, 2)
@@ -67,19 +79,20 @@ class Combiner:
             if flag == _MISSING and name not in cells:
                 cells[name] = _Cell("last")
         self._info |= decoded.info
-        self._mono_ns, self._at_ns = mono_ns, at_ns
-        self._frames += 1
 
     def take(self) -> Combined | None:
         """What was collected since the last call, as one reading; None where nothing was."""
         if not self._frames:
             return None
+        decoded = self._first or self._mixed()
+        combined = Combined(decoded, self._mono_ns, self._at_ns, self._frames)
+        self._first, self._cells, self._info, self._frames = None, {}, {}, 0
+        return combined
+
+    def _mixed(self) -> Decoded:
         values = {name: cell.value() for name, cell in self._cells.items() if cell.count}
         quality = {name: cell.flag if cell.count else _MISSING for name, cell in self._cells.items()}
-        decoded = Decoded(values, {name: flag for name, flag in quality.items() if flag != 2}, self._info)
-        combined = Combined(decoded, self._mono_ns, self._at_ns, self._frames)
-        self._cells, self._info, self._frames = {}, {}, 0
-        return combined
+        return Decoded(values, {name: flag for name, flag in quality.items() if flag != 2}, self._info)
 
 
 class _Cell:

@@ -108,7 +108,6 @@ class ListeningStation:
 
     async def _read(self, port: Port) -> None:
         self._opened += 1
-        self._listener.reset()
         self._sign_ns = self._clock.mono_ns()
         self._port = port
         await self._command(port)

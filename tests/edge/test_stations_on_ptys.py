@@ -64,7 +64,7 @@ async def quiesce(device: SimulatedDevice, ear: Ear) -> None:
     seen = -1
     while seen != len(ear.reports):
         seen = len(ear.reports)
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.08)
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,11 @@ async def quiesce(device: SimulatedDevice, ear: Ear) -> None:
 )
 async def test_what_was_whole_on_the_line_is_reported_once_and_in_order(driver, faults):
     ear = Ear()
-    device = SimulatedDevice(driver, seed=11, period_s=0.003)
+    device = SimulatedDevice(driver, seed=11, period_s=0.002)
     async with Simulation(SimulatedLine([device], faults=faults, seed=11)) as line:
         station = listening(driver, line.path, ear)
         async with living(station):
-            await until(lambda: device.owed >= 150)
+            await until(lambda: device.owed >= 100)
             await quiesce(device, ear)
     owed = [dict(entry.values) for entry in device.log]
     reported = [dict(report.decoded.values) for report in ear.reports]
@@ -101,7 +101,7 @@ async def test_an_eight_bit_check_after_noise_loses_but_never_invents():
     faults = Faults(noise=0.1, loss=0.1, wrong=0.1)
     line = SimulatedLine([device], faults=faults, seed=2)
     async with Simulation(line), living(listening(FF4, line.path, ear)):
-        await until(lambda: device.owed >= 300)
+        await until(lambda: device.owed >= 200)
         await quiesce(device, ear)
     owed = iter([dict(entry.values) for entry in device.log])
     # Every report is one that was owed, in order; the first after noise is not believed and missing here.

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import itertools
 
-SETTLE_TURNS = 40
+SETTLE_TURNS = 16
 
 
 class VirtualClock:

@@ -9,5 +9,5 @@ from collections.abc import Callable
 async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
     """Return as soon as `condition()` is true; TimeoutError after `timeout_s`."""
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - what is waited for gives no signal
+        while not condition():
             await asyncio.sleep(0.002)
