@@ -140,7 +140,8 @@ def test_a_database_that_is_away_stops_nothing_else(tmp_path: Path) -> None:
         NumberedPlantower(tmp_path / "tty-pms", RATE_HZ) as instrument,
     ):
         edge = Gateway(edge_config(tmp_path, broker=broker.url, devices={"pms": instrument.link}))
-        sink = f'influx = {{ url = "{victoria.url}", org = "o", bucket = "b", retention = "365 days", durable_after = "1 s" }}'
+        options = 'org = "o", bucket = "b", retention = "1 day", durable_after = "1 s"'
+        sink = f'influx = {{ url = "{victoria.url}", {options} }}'
         ingest = Gateway(backbone_config(tmp_path, broker=broker.url, sink=sink))
         try:
             ingest.start()
