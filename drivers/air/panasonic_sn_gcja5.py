@@ -3,7 +3,7 @@
 9600 8E1, little-endian unsigned:
 
      0  1  02
-     1 12  PM1, PM2.5, PM10, 4 bytes each, ug/m3 (option `scale`)
+     1 12  PM1, PM2.5, PM10, 4 bytes each, ug/m3 (option `mass_unit`)
     13  6  particles 0.3 to 0.5, 0.5 to 1, 1 to 2.5 um, 2 bytes each, the sensor's own count
     19  2  unused
     21  6  particles 2.5 to 5, 5 to 7.5, 7.5 to 10 um
@@ -41,7 +41,7 @@ _COUNTS = (
     *("x_panasonic_n0_3_0_5", "x_panasonic_n0_5_1_0", "x_panasonic_n1_0_2_5"),
     *("x_panasonic_n2_5_5_0", "x_panasonic_n5_0_7_5", "x_panasonic_n7_5_10"),
 )
-_SCALES = {"1": 1, "0.001": 1000}
+_UNITS = {"ug/m3": 1, "ng/m3": 1000}
 _SUSPECT, _FAIL = 3, 4
 _check_spans = span_check(_MASSES)
 
@@ -57,7 +57,7 @@ def _framer(options: Options) -> Framer:
 def decode(frame: bytes, options: Options) -> Decoded:
     """One reading of a frame."""
     *words, status = _FRAME.unpack(frame)
-    divisor = _SCALES[str(options.get("scale", "1"))]
+    divisor = _UNITS[str(options.get("mass_unit", "ug/m3"))]
     values = {name: mass / divisor for name, mass in zip(_MASSES, words[:3], strict=True)}
     _check_spans(values)
     values |= {name: float(count) for name, count in zip(_COUNTS, words[3:], strict=True)}
@@ -104,12 +104,14 @@ DRIVERS = (
         ),
         check_bits=8,
         silence_s=10.0,
-        options={"scale": Option("1", "ug/m3 of one step of the masses; the data sheet says 0.001", tuple(_SCALES))},
+        options={
+            "mass_unit": Option("ug/m3", "what the masses come in; ng/m3 as the data sheet has it", tuple(_UNITS))
+        },
         aliases=("sn-gcja5", "gcja5"),
         wiring="VCC 5 V; sensor TX to host RX; mind the even parity.",
         quirks=(
             "Believe the values 28 s after power-up.",
-            "If the masses are a thousand times too large, set the option scale to 0.001.",
+            "If the masses are a thousand times too large, set the option mass_unit to ng/m3.",
             "The meaning of its particle counts is disputed: compare them with nothing but themselves.",
         ),
         period_s=1.0,

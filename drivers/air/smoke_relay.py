@@ -48,7 +48,7 @@ def decode(exchanges: tuple[Exchange, ...], options: Options) -> Decoded:
     if reply is None:
         raise DeviceFault("the module did not answer")
     bits = int.from_bytes(modbus.reply_data(reply, modbus.parse_question(request.data)), "little")
-    is_set = bits >> int(str(options.get("input", "1"))) - 1 & 1
+    is_set = bits >> int(options.get("input", 1)) - 1 & 1
     is_alarm = is_set == 0 if options.get("contact", OPENS) == OPENS else is_set == 1
     return Decoded({"smoke_alarm": float(is_alarm)}, {}, {"inputs": bits})
 
@@ -83,7 +83,7 @@ DRIVERS = (
         silence_s=15.0,
         default_address=255,
         options={
-            "input": Option("1", "the input that the detector is wired to", tuple("12345678")),
+            "input": Option(1, "the input that the detector is wired to", tuple("12345678")),
             "contact": Option(OPENS, "what the detector's relay does on alarm", (OPENS, CLOSES)),
         },
         aliases=("novabo_alarm_di", "smoke-relay"),

@@ -30,10 +30,10 @@ def test_status_taints_every_value(status: int, flag: int | None) -> None:
     assert reading.info["status"] == status
 
 
-def test_dust_beyond_physics_is_refused_unless_the_scale_explains_it() -> None:
+def test_dust_beyond_physics_is_refused_unless_the_unit_explains_it() -> None:
     driver = find("panasonic-sn-gcja5")
     (refusal,) = Listener(driver).feed(frame(pm2_5=12_000))
     assert isinstance(refusal, Implausible)
-    (reading,) = Listener(driver, {"scale": "0.001"}).feed(frame(pm2_5=12_000))
+    (reading,) = Listener(driver, {"mass_unit": "ng/m3"}).feed(frame(pm2_5=12_000))
     assert isinstance(reading, Decoded)
     assert reading.values["pm2_5"] == 12.0
