@@ -94,6 +94,9 @@ class ListeningStation:
                 port = await self._opening()
             except PortError as error:
                 self._desk.tell("absent", str(error))
+            except Exception:
+                self._desk.fail("its port")
+                self._desk.tell("absent", say("station.failed"))
             else:
                 try:
                     await self._read(port)

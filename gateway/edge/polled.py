@@ -16,6 +16,9 @@ from gateway.wire.payload import DeviceState
 TRIES = 2
 """How often a question is asked of a device that lives; of one that is thought dead, once."""
 _PERIOD_S = 10.0
+_RETRY_MIN_S = 0.01
+_SILENT_PERIODS = 2.5
+"""One lost answer is no silence, however long the period."""
 
 
 class PolledStation:
@@ -82,8 +85,11 @@ class PolledStation:
                 self._was_lost |= isinstance(error, PortLost)
                 self._desk.tell("absent", str(error))
                 self._sign_ns = self._clock.mono_ns()
-                due_ns = max(self._bus.retry_ns, self._sign_ns + 1)
+                due_ns = self._sign_ns + ns(max(self._bus.retry_s, _RETRY_MIN_S))
                 continue
+            except Exception:
+                self._desk.fail(f"a round of {self._driver.name}")
+                self._desk.tell("faulty", say("station.failed"))
             due_ns += self._period_ns
 
     async def _poll(self) -> None:
@@ -137,8 +143,9 @@ class PolledStation:
         self._desk.report()
 
     def _judge(self, asking: Round, refusal: Rejection | None) -> None:
-        """No reading from this round: after `silence_s` of such rounds say why, as far as the answers tell."""
-        if self._clock.mono_ns() - self._sign_ns < ns(self.spec.silence_s):
+        """No reading from this round: after long enough without one say why, as far as the answers tell."""
+        patience_ns = max(ns(self.spec.silence_s), round(_SILENT_PERIODS * self._period_ns))
+        if self._clock.mono_ns() - self._sign_ns < patience_ns:
             return
         refusal = refusal or next(reversed(asking.refusals), None)
         if isinstance(refusal, DeviceFault):

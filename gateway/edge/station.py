@@ -25,7 +25,8 @@ class DeviceSpec:
     """One physical instrument, as its site knows it.
 
     `every_s` is the period of a polled device, and of a listening one the time whose frames become one reading; 0 makes
-    each frame a reading. `silence_s` is how long it may say nothing before it is called silent.
+    each frame a reading. `silence_s` is how long it may give no reading before it is called silent; a polled device may
+    for at least 2.5 periods.
     """
 
     id: str

@@ -17,7 +17,7 @@ from drivers.core.contract import Line
 
 from .backoff import Backoff
 from .contract import Port, PortError, PortLost
-from .ticks import SystemTicks, Ticks, deadline, ns
+from .ticks import SECOND_NS, SystemTicks, Ticks, deadline, ns
 
 DEAD_AFTER = 2
 DEAD_SHARE = 0.1
@@ -64,8 +64,7 @@ class Bus:
         self.flushed = 0
         """Bytes that came when nothing was asked."""
         self.reopened = 0
-        self.retry_ns = 0
-        """Monotonic ns before which the port is not opened again."""
+        self._retry_ns = 0
         self._opening = opening
         self._ticks = ticks or SystemTicks()
         self._backoff = backoff or Backoff()
@@ -82,6 +81,11 @@ class Bus:
     def silence_s(self) -> float:
         """Seconds between frames: 3.5 bytes, at least 1.75 ms."""
         return max(_SILENT_BYTES * self.line.byte_s(), _SILENCE_MIN_S)
+
+    @property
+    def retry_s(self) -> float:
+        """Seconds until the port may be opened again after it was lost or refused."""
+        return max(0.0, (self._retry_ns - self._ticks.mono_ns()) / SECOND_NS)
 
     def is_dead(self, device: str) -> bool:
         """True for a device that left its last turns without an answer."""
@@ -115,7 +119,7 @@ class Bus:
 
     async def _begin(self, member: _Member) -> Turn:
         if self._port is None:
-            if self._why is not None and self._ticks.mono_ns() < self.retry_ns:
+            if self._why is not None and self._ticks.mono_ns() < self._retry_ns:
                 raise self._why.with_traceback(None)
             try:
                 self._port = await self._opening()
@@ -148,7 +152,7 @@ class Bus:
 
     def _put_off(self, error: PortError | PortLost) -> None:
         self._why = error
-        self.retry_ns = self._ticks.mono_ns() + ns(self._backoff.next_s())
+        self._retry_ns = self._ticks.mono_ns() + ns(self._backoff.next_s())
 
 
 class Turn:

@@ -106,8 +106,8 @@ async def open_tcp(url: str) -> TcpPort:
             _, connected = await loop.create_connection(lambda: TcpPort(url), host, port)
     except TimeoutError:
         raise PortError("unreachable", url, f"{CONNECT_TIMEOUT_S:g} s") from None
-    except socket.gaierror as error:
-        raise PortError("unknown-host", url, error.strerror or str(error)) from None
+    except (socket.gaierror, UnicodeError) as error:
+        raise PortError("unknown-host", url, str(error)) from None
     except ConnectionRefusedError:
         raise PortError("refused", url) from None
     except OSError as error:

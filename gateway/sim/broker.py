@@ -32,6 +32,7 @@ class EmbeddedBroker:
 
     def __init__(self, folder: Path, kind: Kind | None = None) -> None:
         self.kind: Kind = kind or ("mosquitto" if find_mosquitto() else "iotcore")
+        self._may_fall_back = kind is None
         self.versions = ("5", "3.1.1")
         self._folder = folder
         self._log = folder / "broker.log"
@@ -54,8 +55,20 @@ class EmbeddedBroker:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def start(self) -> None:
-        """Start it on free ports; after a `stop`, on the same ones. Raises StartFailed, or OSError for the folder."""
+        """Start it on free ports; after a `stop`, on the same ones. Raises StartFailed, or OSError for the folder.
+
+        A mosquitto that was not asked for by name and does not start (a system may confine it) gives way to iotcore.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            await self._start()
+        except StartFailed:
+            if self.kind == "iotcore" or self._ports or not self._may_fall_back:
+                raise
+            self.kind = "iotcore"
+            await self._start()
+
+    async def _start(self) -> None:
         known = self._ports
         for tries_left in reversed(range(1 if known else _TRIES)):
             ports = known or free_ports(1 if self.kind == "mosquitto" else 2)

@@ -235,3 +235,37 @@ def test_each_kind_gets_its_station():
         make_station(spec, PMS, bus, clock, ear.emit, ear.on_state)
     with pytest.raises(ValueError, match="bus"):
         make_station(spec, SDM, Socket().open, clock, ear.emit, ear.on_state)
+
+
+async def test_one_lost_answer_is_no_silence_however_long_the_period():
+    clock, ear = VirtualClock(), Ear()
+    line = MeterLine(clock, 1)
+    station = build(make(clock, Socket(line)), ear, clock, every_s=600.0)
+    async with living(station):
+        await clock.advance(5)
+        line.mute.add(1)
+        await clock.advance(600)
+        assert station.counters.missed == 1
+        assert ear.words == ["ok"]
+        await clock.advance(1200)
+        assert ear.words == ["ok", "silent"]
+
+
+async def test_an_opening_that_fails_in_its_own_way_does_not_end_the_station():
+    async def opening() -> Wire:
+        raise ZeroDivisionError
+
+    clock, ear = VirtualClock(), Ear()
+    polled = build(Bus("bus", opening, SDM.line, ticks=clock), ear, clock)
+    async with living(polled):
+        await clock.advance(25)
+        assert polled.counters.failures == 3
+    assert ear.words == ["faulty"]
+
+    socket = Socket()
+    socket.open = opening
+    listening = make_station(DeviceSpec("d"), PMS, socket.open, clock, ear.emit, ear.on_state)
+    async with living(listening):
+        await clock.advance(25)
+        assert listening.counters.failures > 3
+    assert ear.words == ["faulty", "absent"]

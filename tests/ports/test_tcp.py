@@ -122,6 +122,10 @@ async def test_why_a_connection_fails(monkeypatch):
     with pytest.raises(PortError) as refused:
         await open_port("tcp://no-such-host:1", LINE)
     assert refused.value.reason == "unknown-host"
+    monkeypatch.undo()
+    with pytest.raises(PortError) as refused:
+        await open_port("tcp://a..b:1", LINE)
+    assert refused.value.reason == "unknown-host"
     monkeypatch.setattr(loop, "create_connection", never)
     monkeypatch.setattr(tcp_module, "CONNECT_TIMEOUT_S", 0.01)
     with pytest.raises(PortError) as refused:

@@ -201,6 +201,17 @@ def _state(pid: int) -> str:
         return "Z"
 
 
+async def test_a_mosquitto_that_does_not_start_gives_way(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.sim.broker.find_mosquitto", lambda: "/bin/false")
+    with pytest.raises(StartFailed, match="status 1"):
+        await EmbeddedBroker(tmp_path / "asked", "mosquitto").start()
+    broker = EmbeddedBroker(tmp_path / "any")
+    assert broker.kind == "mosquitto"
+    await broker.start()
+    assert broker.kind == "iotcore"
+    await broker.stop()
+
+
 @pytest.mark.mosquitto
 async def test_mosquitto_keeps_its_sessions_over_a_restart(tmp_path):
     need_program("mosquitto", "mosquitto")
