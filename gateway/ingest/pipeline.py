@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,11 +21,11 @@ from gateway.ingest.ledger import Ledger, LedgerError
 from gateway.ingest.messages import Reader
 from gateway.ingest.parked import ParkedError, ParkedStore, Refused
 from gateway.ingest.points import Note, Point
-from gateway.ingest.presence import AnotherIngest, Presence, lock_topic, make_sure_alone
+from gateway.ingest.presence import AnotherIngest, Presence, hold
 from gateway.ingest.retries import Retries
 from gateway.ingest.settle import Settler
 from gateway.ingest.sinks.base import Rejection, Sink, Unavailable
-from gateway.mqtt.link import Broker, Connection, Incoming, Message, stay_connected
+from gateway.mqtt.link import Broker, Connection, stay_connected
 from gateway.wire.times import SECOND
 from gateway.wire.topics import DEFAULT_ROOT
 
@@ -54,7 +53,7 @@ class IngestSettings:
 
 
 class Ingest:
-    """The backbone's service. `on_state(part, state, why)` hears of broker, sink, parked and ledger, when they change.
+    """The backbone's service. `on_state(part, state, why)` hears what changes: broker, presence, sink, parked, ledger.
 
     It owns the threads in which `sink`, `ledger` and `parked` are used while it runs; the caller closes them later.
     """
@@ -81,7 +80,6 @@ class Ingest:
             retention_ns=int(settings.retention_s * SECOND),
             max_payload_bytes=settings.max_payload_bytes,
         )
-        self._presence = Presence(settings.root, ledger.id) if settings.confirms else None
         self.is_subscribed = False
         self._connection: Connection | None = None
 
@@ -111,9 +109,14 @@ class Ingest:
         )
         self._retries = Retries(self._parked, self._reader, self._gathering, in_ledger, self._state)
         try:
-            if self._presence is not None:
-                await make_sure_alone(self._presence, self._broker, self._broker_state)
             async with asyncio.TaskGroup() as group:
+                if settings.confirms:
+                    is_alone = asyncio.Event()
+                    presence = Presence(settings.root, self._ledger.id)
+                    group.create_task(
+                        hold(presence, self._broker, is_alone, self._state_of("presence")), name="ingest presence"
+                    )
+                    await is_alone.wait()
                 group.create_task(self._stay_connected(), name="ingest link")
                 group.create_task(self._write_batches(), name="ingest writer")
                 group.create_task(self._settler.run(), name="ingest settler")
@@ -125,8 +128,8 @@ class Ingest:
             in_sink.shutdown(wait=True, cancel_futures=True)
             in_ledger.shutdown(wait=True, cancel_futures=True)
 
-    def _broker_state(self, state: str, why: str) -> None:
-        self._state("broker", state, why)
+    def _state_of(self, part: str) -> Callable[[str, str], None]:
+        return lambda state, why: self._state(part, state, why)
 
     def _state(self, part: str, state: str, why: str) -> None:
         if self._states.get(part) != (state, why):
@@ -134,42 +137,33 @@ class Ingest:
             self._on_state(part, state, why)
 
     async def _stay_connected(self) -> None:
-        def will() -> Message | None:
-            return None if self._presence is None else self._presence.will()
-
-        await stay_connected(self._broker, will, self._use, on_state=self._broker_state)
+        await stay_connected(self._broker, lambda: None, self._use, on_state=self._state_of("broker"))
 
     async def _use(self, connection: Connection) -> None:
-        root = self._settings.root
         self._connection = connection
-        if self._presence is not None:
-            # Said before it is heard: what a dead one left retained is gone, and a living one answers.
-            await connection.publish(self._presence.online())
-            await connection.subscribe(lock_topic(root))
-        of_device, of_node = f"{root}/+/+/+", f"{root}/+"
-        kinds = [f"{of_device}/{kind}" for kind in ("reading", "event", "status", "about")]
+        # At once: the broker's answers come behind all that waits in the session, and only while that is received.
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._receive(connection), name="ingest receiver")
+            group.create_task(self._subscribe(connection), name="ingest subscriber")
+
+    async def _subscribe(self, connection: Connection) -> None:
+        of_node = f"{self._settings.root}/+"
+        kinds = [f"{of_node}/+/+/{kind}" for kind in ("reading", "event", "status", "about")]
         kinds += [f"{of_node}/{kind}" for kind in ("+/backlog", "status", "about", "health", "lost")]
         await connection.subscribe(*kinds)
         self.is_subscribed = True
         self._settler.connected(connection)
+
+    async def _receive(self, connection: Connection) -> None:
         while True:
-            waiting = deque(await connection.receive())
+            messages = await connection.receive()
             self._reader.now_at(time.time_ns())
-            while waiting:
+            for message in messages:
                 if self._gathering.is_full:
                     await self._gathering.room()
                     self._reader.now_at(time.time_ns())
-                self._take(connection, waiting.popleft())
-
-    def _take(self, connection: Connection, message: Incoming) -> None:
-        if self._presence is not None and message.topic == lock_topic(self._settings.root):
-            answer = self._presence.answer(message.payload)
-            if answer is not None:
-                connection.publish(answer)
-            connection.ack(message.token)
-            return
-        self.counters.messages += 1
-        self._gathering.add(self._reader.read(message.topic, message.payload, message.token))
+                self.counters.messages += 1
+                self._gathering.add(self._reader.read(message.topic, message.payload, message.token))
 
     async def _write_batches(self) -> None:
         settings = self._settings

@@ -3,9 +3,10 @@
     {"state":"online","instance":"5f0c…","since":1774000000000000000,"ledger":"4be1…"}     retained; will: "offline"
     {"state":"claim","instance":"77aa…"}                                                   a question, not retained
 
-The topic has one level below the root, so no node's id can collide with it. Before an ingest connects under its own
-name (which would throw out another of the same name) it asks under a name nobody has: it claims, and an ingest that
-lives answers by publishing its state again. No answer: what is retained is left from a dead one.
+The topic has one level below the root, so no node's id can collide with it. An ingest holds it on a connection of its
+own, under a name nobody else has: it can answer however long the database keeps the readings waiting, and a second
+ingest with the same client id throws nobody out. Before it says online it claims, and one that lives answers by
+publishing its state again. No answer: what is retained is left from a dead one.
 """
 
 from __future__ import annotations
@@ -70,26 +71,30 @@ class Presence:
         return Message(lock_topic(self.root), json.dumps(said, separators=(",", ":")).encode(), 1, retain)
 
 
-async def make_sure_alone(presence: Presence, broker: Broker, on_state: Callable[[str, str], None]) -> None:
-    """Returns when no other ingest answers; raises AnotherIngest when one does. Waits for the broker for ever."""
-    answered = asyncio.Event()
+async def hold(
+    presence: Presence, broker: Broker, is_alone: asyncio.Event, on_state: Callable[[str, str], None]
+) -> None:
+    """Keeps saying that this ingest is there; sets `is_alone` once nobody else answered. Waits for the broker for ever.
 
-    async def ask(connection: Connection) -> None:
-        await _ask(presence, connection)
-        answered.set()
-        await connection.lost()
+    Raises AnotherIngest when another one has precedence, now or later.
+    """
 
-    probe = replace(broker, client_id=f"{broker.client_id}-{presence.instance}", session_expiry_s=0)
-    probing = asyncio.create_task(stay_connected(probe, lambda: None, ask, on_state=on_state), name="ingest probe")
-    waiting = asyncio.create_task(answered.wait(), name="ingest probe's answer")
-    try:
-        await asyncio.wait((waiting, probing), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (waiting, probing):
-            task.cancel()
-        await asyncio.wait((waiting, probing))
-    if not probing.cancelled():
-        probing.result()
+    async def use(connection: Connection) -> None:
+        if not is_alone.is_set():
+            await _ask(presence, connection)
+        # Said before it is heard: what a dead one left retained is gone, and a living one answers.
+        await connection.publish(presence.online())
+        await connection.subscribe(lock_topic(presence.root))
+        is_alone.set()
+        while True:
+            for message in await connection.receive():
+                connection.ack(message.token)
+                answer = presence.answer(message.payload)
+                if answer is not None:
+                    await connection.publish(answer)
+
+    own = replace(broker, client_id=f"{broker.client_id}-{presence.instance}", session_expiry_s=0)
+    await stay_connected(own, presence.will, use, on_state=on_state)
 
 
 async def _ask(presence: Presence, connection: Connection) -> None:
