@@ -25,6 +25,7 @@ from gateway.spool.stats import Ages
 SPOOL_BOUND, DISK_FULL, DISK_ERROR, OVERRUN = "spool bound", "disk full", "disk error", "overrun"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _MIN_PAUSE_S, _MAX_PAUSE_S = 0.1, 5.0
+_PATIENCE_S = 10.0  # how long a full disk may last before old readings are given up for new ones
 # Settled numbers alone are not worth a write of their own at once: forgetting them costs a repeat.
 _FEW_SETTLED, _FEW_SETTLED_WAIT_S, _MANY_SETTLED_WAIT_S = 256, 60.0, 1.0
 
@@ -293,7 +294,7 @@ class Committer:
         self.failed_syncs += 1
         self._pause_s = min(_MAX_PAUSE_S, max(_MIN_PAUSE_S, self._pause_s * 2))
         self._retry_at = now + self._pause_s
-        is_pressed = self._intake.bytes * 4 >= self._buffer_bytes * 3
+        is_pressed = self._intake.bytes * 4 >= self._buffer_bytes * 3 or now - self._last_commit >= _PATIENCE_S
         if error.errno in _NO_SPACE and self._drops_oldest and is_pressed and not self._has_freed:
             # One segment, and no more before a commit has worked: on a disk that others fill it would not help.
             self._has_freed = self._drop_oldest(DISK_FULL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -32,11 +33,10 @@ class FolderLock:
         except BaseException:
             os.close(handle)
             raise
-        try:
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        except OSError:
-            pass  # on a full disk the lock holds without a name
+        name = f"{os.getpid():<19}\n".encode()
+        if os.pread(handle, len(name) + 1, 0) != name:
+            with contextlib.suppress(OSError):  # on a full disk the lock holds without a name
+                os.pwrite(handle, name, 0)
         return cls(handle)
 
     def release(self) -> None:

@@ -18,6 +18,7 @@ from gateway.spool.records import (
     ENTRY,
     FILE_MARK,
     HEADER,
+    NOTE,
     SNAPSHOT,
     STARTS_GROUP,
     VERSION,
@@ -178,7 +179,7 @@ def _take(result: _Scan, kind: int, flags: int, number: int, left: int, data: by
     except ValueError:
         result.damaged += 1  # whole by its CRC, but not what its kind says
         return
-    if kind in (HEADER, SNAPSHOT, END):
+    if kind != NOTE:
         result.next = max(result.next, number)
 
 

@@ -30,7 +30,7 @@ def _members(ranges: list[tuple[int, int]]) -> list[int]:
     return [number for first, last in ranges for number in range(first, last + 1)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(_steps, _range, st.integers(1, 4))
 def test_agrees_with_a_set(steps: list[tuple[str, tuple[int, int]]], window: tuple[int, int], limit: int) -> None:
     intervals, model = _build(steps)
@@ -78,7 +78,7 @@ def test_encoding_comes_back(steps: list[tuple[str, tuple[int, int]]], far: int)
         Intervals.decode(data + b"\0")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=40))
 def test_decoding_takes_nothing_for_granted(data: bytes) -> None:
     try:
