@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import sys
@@ -65,10 +66,13 @@ class Gateway(Program):
 def stored_readings(database: Path) -> dict[str, list[dict[str, float]]]:
     """Values of every stored reading by device, read with sqlite3 alone; rows as they stand, repeats included."""
     found: dict[str, list[dict[str, float]]] = {}
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        for device, values in connection.execute("SELECT device, v FROM reading ORDER BY seq"):
-            found.setdefault(device, []).append(json.loads(values))
-    connection.close()
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        try:
+            rows = connection.execute("SELECT device, v FROM reading ORDER BY seq").fetchall()
+        except sqlite3.OperationalError:  # the file is there, its tables not yet
+            return {}
+    for device, values in rows:
+        found.setdefault(device, []).append(json.loads(values))
     return found
 
 
