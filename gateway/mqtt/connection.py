@@ -170,7 +170,7 @@ class Connection:
     def _resume_if_low(self) -> None:
         low = len(self._inbox) <= INBOX_MESSAGES // 2 and self._inbox_bytes <= INBOX_BYTES // 2
         if low and len(self._acks) <= self._receive_maximum:
-            self._session.resume()
+            self._session.stream.resume()
 
     def _send(self, future: asyncio.Future[None], message: Message) -> None:
         try:
@@ -200,7 +200,7 @@ class Connection:
         # A broker without MQTT 5, or one that miscounts, may send more than we said: then TCP holds it back.
         full = len(self._inbox) >= INBOX_MESSAGES or self._inbox_bytes >= INBOX_BYTES
         if full or len(self._acks) > self._receive_maximum:
-            self._session.pause()
+            self._session.stream.pause()
 
     def on_puback(self, packet_id: int, code: int, name: str) -> None:
         entry = self._open.pop(packet_id, None)

@@ -47,7 +47,7 @@ class Listener(Protocol):
 
 
 class Session(aiomqtt.Client):
-    """One attempt to connect and, when it succeeds, one connection. `ended` holds why it is gone."""
+    """One attempt to connect and, when it succeeds, one connection. `ended` will hold why it is gone."""
 
     def __init__(
         self, broker: values.Broker, protocol: values.Protocol, will: values.Message | None, listener: Listener
@@ -74,14 +74,14 @@ class Session(aiomqtt.Client):
         self.properties: dict[str, Any] = {}
         self.ended: asyncio.Future[Disconnected] = self._loop.create_future()
         self._listener = listener
-        self._stream = Stream(MAXIMUM_PACKET, self._on_packet, self._on_lost)
+        self.stream = Stream(MAXIMUM_PACKET, self._on_packet, self._on_lost)
         self._keepalive_check = Keepalive(broker.keepalive_s, time.monotonic())
         self._timer: asyncio.TimerHandle | None = None
         self._is_closing = self._is_write_due = self._is_writing = False
         self._client.disable_logger()
         self._client.manual_ack_set(True)
         self._client.max_inflight_messages_set(0)  # no limit: paho's 20 would hold messages back without telling
-        self._client._create_socket = lambda: self._stream  # type: ignore[method-assign]
+        self._client._create_socket = lambda: self.stream  # type: ignore[method-assign]
 
     async def open(self) -> None:
         """Returns when the broker said yes; raises ConnectFailed or Refused. Cancelling leaves nothing open."""
@@ -102,7 +102,7 @@ class Session(aiomqtt.Client):
         finally:
             if not is_open:
                 self._end(Disconnected("never connected"))
-                await self._stream.gone
+                await self.stream.gone
         if not self.ended.done():
             self._check_keepalive()
 
@@ -113,7 +113,7 @@ class Session(aiomqtt.Client):
             context = await asyncio.to_thread(make_context, broker.ca_file, broker.cert_file, broker.key_file)
         sock = await dial(broker.host, broker.port, broker.connect_timeout_s)
         await self._loop.create_connection(
-            lambda: self._stream, sock=sock, ssl=context, server_hostname=broker.host if context else None
+            lambda: self.stream, sock=sock, ssl=context, server_hostname=broker.host if context else None
         )
         # Does not block: its socket is our stream.
         self._client.connect(
@@ -121,7 +121,8 @@ class Session(aiomqtt.Client):
         )
         await asyncio.wait((self._connected, self.ended), return_when=asyncio.FIRST_COMPLETED)
         if not self._connected.done():
-            raise ConnectFailed(f"{broker.where}: {self.ended.result()}", is_closed=True)
+            hint = "; does it want a certificate of ours (cert_file)?" if context and not broker.cert_file else ""
+            raise ConnectFailed(f"{broker.where}: {self.ended.result()}{hint}", is_closed=True)
         self._connected.result()
 
     async def close(self, *, with_will: bool) -> None:
@@ -132,11 +133,11 @@ class Session(aiomqtt.Client):
                 code = ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message") if with_will else None
                 self._client.disconnect(code)
                 self._write()
-                self._stream.resume()  # unread bytes would turn the close into a reset that overtakes DISCONNECT
+                self.stream.resume()  # unread bytes would turn the close into a reset that overtakes DISCONNECT
                 await asyncio.wait((self.ended,), timeout=_GOODBYE_S)
         finally:
             self._end(Disconnected("closed by us"))
-            await self._stream.gone
+            await self.stream.gone
 
     def send(self, message: values.Message) -> int:
         """Hands the message to paho; returns its packet id. It leaves in this turn of the loop."""
@@ -149,14 +150,8 @@ class Session(aiomqtt.Client):
 
     def acknowledge(self, packet_id: int) -> None:
         """Sends a PUBACK, in one write with all others of this turn of the loop."""
-        self._stream.send(encode_puback(packet_id))
+        self.stream.send(encode_puback(packet_id))
         self._write_soon()
-
-    def pause(self) -> None:
-        self._stream.pause()
-
-    def resume(self) -> None:
-        self._stream.resume()
 
     # From the stream.
 
@@ -204,14 +199,14 @@ class Session(aiomqtt.Client):
         self.ended.set_result(error)
         if self._timer is not None:
             self._timer.cancel()
-        self._stream.abort()
+        self.stream.abort()
         for pending in self._pending_subscribes.values():
             if not pending.done():
                 pending.set_exception(error)
         self._listener.on_end(error)
 
     def _check_keepalive(self) -> None:
-        now, stream, keepalive = time.monotonic(), self._stream, self._keepalive_check
+        now, stream, keepalive = time.monotonic(), self.stream, self._keepalive_check
         what = keepalive.step(now, stream.received_mono, stream.sent_mono, is_reading=not stream.is_paused)
         if what == "dead":
             silent_s = keepalive.silent_s(now, stream.received_mono)
@@ -233,7 +228,7 @@ class Session(aiomqtt.Client):
             self._client.loop_write()
         finally:
             self._is_writing = False
-        self._stream.flush()
+        self.stream.flush()
 
     # From paho, in the place of aiomqtt's.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.mqtt import session as session_module
 from gateway.mqtt.link import Broker, ConnectFailed, Message, connect
 from gateway.mqtt.session import Session
 from tests.mqtt.helpers import fake_broker
@@ -149,7 +150,9 @@ async def test_cancelled_in_the_very_moment_of_the_answer_nothing_stays_open(
     assert open_sockets() == before
 
 
-async def test_goodbye_does_not_hang_on_a_broker_that_does_not_close() -> None:
+async def test_goodbye_does_not_hang_on_a_broker_that_does_not_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "_GOODBYE_S", 0.1)
+
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
         writer.write(bytes.fromhex("2003000000"))
@@ -159,7 +162,7 @@ async def test_goodbye_does_not_hang_on_a_broker_that_does_not_close() -> None:
         started = time.monotonic()
         async with connect(Broker(url, "c")):
             pass
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 0.9
 
 
 def open_sockets() -> int:

@@ -196,7 +196,7 @@ async def test_a_mistake_in_use_is_passed_on_and_the_will_speaks(mosquitto: Mosq
     for use, kind in ((plain, KeyError), (grouped, ExceptionGroup), (mixed, ExceptionGroup)):
         keeper = Keeper(Broker(mosquitto.url, "node"), use)
         with pytest.raises(kind) as raised:
-            await keeper.task
+            await asyncio.wait_for(keeper.task, 3)
         if isinstance(raised.value, ExceptionGroup):
             assert raised.value.subgroup(KeyError) is not None
 
