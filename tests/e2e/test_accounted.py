@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.rig.broker import Mosquitto
 from tests.rig.database import VictoriaMetrics
 from tests.rig.gateway import Gateway, backbone_config, edge_config, stored_readings, wait_until
 from tests.rig.numbered import NumberedPlantower, number_of
+
+pytestmark = [pytest.mark.mosquitto, pytest.mark.victoria]
 
 GRACE_S = 1.0
 RATE_HZ = 20
