@@ -30,6 +30,7 @@ INBOX_BYTES = 32 << 20
 
 It pauses too while more than `receive_maximum` messages are unacknowledged. One read (256 KiB) may be on top."""
 
+_SUBSCRIBE_S = 60.0
 _LARGEST_PACKET = 268_435_460
 _numbers = itertools.count(1)
 
@@ -87,13 +88,16 @@ class Connection:
         return future
 
     async def subscribe(self, *filters: str, qos: int = 1) -> None:
-        """Returns when the broker granted all filters at this QoS (0 or 1); raises SubscribeRefused or Disconnected."""
+        """Returns when the broker granted all filters at this QoS (0 or 1); raises SubscribeRefused or Disconnected.
+
+        The answer comes behind what waits in the session, and only while that is received and acknowledged.
+        """
         if qos not in (0, 1):
             raise ValueError(f"qos {qos}: this link uses 0 and 1")
         if self._session.ended.done():
             raise self._session.ended.result()
         try:
-            granted = await self._session.subscribe([(each, qos) for each in filters])
+            granted = await self._session.subscribe([(each, qos) for each in filters], timeout=_SUBSCRIBE_S)
         except ValueError as error:
             raise SubscribeRefused(", ".join(filters), 0x8F, f"topic filter invalid: {error}") from None
         except aiomqtt.MqttError as error:
