@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,8 +17,11 @@ def demo(
     seconds: Annotated[float, typer.Option(min=0, metavar="N", help=say("demo.seconds"), show_default=False)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help=say("demo.json"))] = False,
     folder: Annotated[Path | None, typer.Option(metavar="DIR", help=say("demo.folder"), show_default=False)] = None,
+    broker: Annotated[
+        Literal["mosquitto", "iotcore"] | None, typer.Option(help=say("demo.broker"), show_default=False)
+    ] = None,
 ) -> None:
     """Run until Ctrl-C or for N seconds, then read the database back. Exit 1 when anything was lost or doubled."""
     from gateway.cli.demonstration import run
 
-    raise typer.Exit(run(seconds, as_json=as_json, folder=folder))
+    raise typer.Exit(run(seconds, as_json=as_json, folder=folder, broker=broker))

@@ -27,7 +27,7 @@ from gateway.cli.table import Cell, Column, Table, has_colour
 from gateway.config import load
 from gateway.mqtt.link import Broker, Connection, stay_connected
 from gateway.ops.texts import say
-from gateway.sim.broker import EmbeddedBroker
+from gateway.sim.broker import EmbeddedBroker, Kind
 from gateway.sim.instrument import SimulatedDevice, SimulatedLine
 from gateway.wire.topics import DEFAULT_ROOT
 
@@ -89,17 +89,17 @@ sqlite = {{ path = "{folder}/readings.sqlite" }}
     return path
 
 
-def run(seconds: float, *, as_json: bool, folder: Path | None) -> int:
-    """Run the demo; the exit status. With `folder` its files are kept there."""
+def run(seconds: float, *, as_json: bool, folder: Path | None, broker: Kind | None = None) -> int:
+    """Run the demo; the exit status. With `folder` its files are kept there; `broker` None takes what there is."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        return asyncio.run(_run(folder.resolve(), seconds, as_json=as_json))
+        return asyncio.run(_run(folder.resolve(), broker, seconds, as_json=as_json))
     with tempfile.TemporaryDirectory(prefix="lanna-demo-") as temporary:
-        return asyncio.run(_run(Path(temporary), seconds, as_json=as_json))
+        return asyncio.run(_run(Path(temporary), broker, seconds, as_json=as_json))
 
 
-async def _run(folder: Path, seconds: float, *, as_json: bool) -> int:
-    broker = EmbeddedBroker(folder / "broker")
+async def _run(folder: Path, kind: Kind | None, seconds: float, *, as_json: bool) -> int:
+    broker = EmbeddedBroker(folder / "broker", kind)
     await broker.start()
     try:
         whereabouts.write(broker.url, DEFAULT_ROOT)
