@@ -61,7 +61,7 @@ class Committer:
         self._chunk_bytes, self._buffer_bytes, self._drops_oldest = chunk_bytes, buffer_bytes, drops_oldest
         self._entries: list[tuple[int, bytes]] = []  # on their way to the disk, or refused by it
         self._change = State()
-        self._job: asyncio.Future[Outcome] | None = None
+        self._job: asyncio.Future[None] | None = None  # the commit under way; done when its outcome is taken up
         self._wake = asyncio.Event()
         intake.on_first = self._wake.set
         self._missed: list[tuple[int, int]] = []
@@ -135,10 +135,10 @@ class Committer:
         """Wait for the commit that is under way, or make one now. Its failure is in `error`."""
         loop = asyncio.get_running_loop()
         if self._job is None:
-            batch = self._prepare()
-            self._job = loop.run_in_executor(self._thread, self._log.commit, batch)
-            # A callback, not the lines below: the outcome must be taken up even where this task is cancelled.
-            self._job.add_done_callback(self._finished)
+            written = loop.run_in_executor(self._thread, self._log.commit, self._prepare())
+            self._job = loop.create_future()
+            # A callback, not the line below: the outcome must be taken up even where this task is cancelled.
+            written.add_done_callback(self._finished)
         await asyncio.shield(self._job)
 
     def commit_now(self) -> None:
@@ -245,11 +245,17 @@ class Committer:
 
     # What follows from it
 
-    def _finished(self, job: asyncio.Future[Outcome]) -> None:
-        self._job = None
+    def _finished(self, written: asyncio.Future[Outcome]) -> None:
+        job, self._job = self._job, None
         self._wake.set()
-        if not job.cancelled() and job.exception() is None:
-            self._take_up(job.result(), job.get_loop().time(), is_live=True)
+        try:
+            self._take_up(written.result(), written.get_loop().time(), is_live=True)
+        except Exception as error:
+            if job is not None:
+                job.set_exception(error)
+        else:
+            if job is not None:
+                job.set_result(None)
 
     def _take_up(self, outcome: Outcome, now: float, is_live: bool) -> None:
         if outcome.finished_size is not None:

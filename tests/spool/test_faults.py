@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import random
+import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -287,6 +288,56 @@ def test_a_spool_opens_on_a_full_disk(tmp_path: Path) -> None:
         assert again.shown == watched.shown
         assert again.spool.pending("a") == [(1, 5)]
         await again.close()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_a_run_that_takes_over_at_any_moment(tmp_path: Path, turns: int) -> None:
+    """Cancelled so many turns of the loop after an entry, and begun again: one commit, shown once, and no spinning."""
+
+    async def scenario() -> None:
+        watched = Watched(tmp_path, SimDisk())
+        await asyncio.sleep(0)
+        watched.spool.append(b"x")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        watched.task.cancel()
+        watched.task = asyncio.create_task(watched.spool.run(), name="spool")
+        await asyncio.sleep(1)
+        assert watched.shown == {1: b"x"}
+        assert watched.spool.stats().commits == 1
+        await watched.close()
+
+    alarms = []
+
+    def spins(*_: object) -> None:
+        alarms.append(1)
+        raise AssertionError("the run spins")
+
+    before = signal.signal(signal.SIGALRM, spins)
+    signal.setitimer(signal.ITIMER_REAL, 5)
+    try:
+        play(scenario)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not alarms
+
+
+def test_a_consumer_that_fails_ends_the_run(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        watched = Watched(tmp_path, SimDisk())
+
+        def fail(group: list[tuple[int, bytes]]) -> None:
+            raise ZeroDivisionError
+
+        watched.spool.on_commit(fail)
+        watched.spool.append(b"x")
+        with pytest.raises(ZeroDivisionError):
+            await watched.task
+        assert watched.spool.pending("a") == [(1, 1)]
+        await watched.close()
 
     play(scenario)
 
