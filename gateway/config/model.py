@@ -146,8 +146,8 @@ class Influx(Table):
     token_file: File | None = Field(None, examples=["/etc/lanna/influx.token"])
     gzip: bool = True
     timeout_s: _Timeout = Field("10 s", alias="timeout", validate_default=True)
-    durable_after_s: Annotated[Duration, duration_between("0 s", "10 min")] = Field(
-        "0 s", alias="durable_after", validate_default=True
+    durable_after_s: Annotated[Duration, duration_between("0 s", "10 min")] | None = Field(
+        None, alias="durable_after", examples=["30 s"]
     )
 
 
