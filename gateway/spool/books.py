@@ -49,8 +49,14 @@ class Books:
         if len(settled) == before:
             return
         self.fresh_settled += len(settled) - before
-        add_to(self._change.settled, outlet, Intervals([(first, last)]))
+        self._change.settle(outlet, Intervals([(first, last)]), self.state.rounds.get(outlet, 0))
         self._touch(first, last)
+
+    def begin_again(self, outlet: str) -> None:
+        """A new round: nothing of what is still held counts as settled there any more."""
+        change = State()
+        change.settle(outlet, Intervals(), self.state.rounds.get(outlet, 0) + 1)
+        self.absorb(change)
 
     def lose(self, reason: str, first: int, last: int) -> None:
         """These numbers are lost."""

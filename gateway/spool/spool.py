@@ -171,6 +171,21 @@ class Spool:
         """What is durable and held, and the outlet has not settled: ascending ranges."""
         return self._books.state.owed([outlet], self.first, self.committed)
 
+    def owed(self, outlet: str, first: int, last: int) -> list[tuple[int, int]]:
+        """The ranges of `first` … `last` that the outlet still has to bring out: neither settled, lost nor gone."""
+        return self._books.state.owed([outlet], first, last)
+
+    def begin_again(self, outlet: str) -> None:
+        """Nothing of what is still held counts as settled by this outlet any more; durable with the next commit."""
+        self._books.begin_again(outlet)
+        self._committer.wake()
+
+    def declare(self, first: int, last: int, reason: str) -> None:
+        """No outlet will ever bring out `first` … `last`: those still owed and durable are lost for this reason."""
+        for owed_first, owed_last in self._books.state.owed(self._books.outlets, first, min(last, self.committed)):
+            self._books.lose(reason, owed_first, owed_last)
+        self._committer.wake()
+
     def read(self, first: int, last: int, limit_bytes: int = 1 << 20) -> list[tuple[int, bytes]]:
         """Committed entries `first` … `last`, ascending, at least one, until `limit_bytes` of data.
 
@@ -190,7 +205,8 @@ class Spool:
     def note(self, kind: int, data: bytes, until: int = FOREVER) -> int:
         """Keep `data` (at most 4096 bytes) until number `until` is gone; durable after the next commit or `flush`.
 
-        Raises SpoolError where all notes together pass 256 KiB.
+        With `until` LATEST it takes the place of the one of its kind made so before. Raises SpoolError where all notes
+        together pass 256 KiB.
         """
         if len(data) > MAX_NOTE:
             raise ValueError(f"a note of {len(data)} bytes; {MAX_NOTE} are possible")

@@ -1,6 +1,8 @@
 """What the spool knows beside its entries: sets that only grow, and notes. Each change is one small record.
 
-Because everything here is a union, records may be applied twice and in any order; see gateway.spool.records.
+Because everything here is a union, records may be applied twice and in any order; see gateway.spool.records. Two things
+take back what was said, and keep that property: a later round of an outlet (`main#2` after `main#1`) replaces what the
+earlier ones settled, and of the notes made with LATEST the newest of each kind is the only one.
 """
 
 from __future__ import annotations
@@ -18,11 +20,13 @@ _RANGES_PER_RECORD = 2000
 MAX_NOTE = 4096
 MAX_NOTES_BYTES = 256 << 10
 FOREVER = 0
+LATEST = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a caller wants to find again: kept until number `until` is gone (0: for ever)."""
+    """Something a caller wants to find again: kept until number `until` is gone, FOREVER, or until a newer of its kind
+    (LATEST)."""
 
     kind: int
     until: int
@@ -31,9 +35,13 @@ class Note:
 
 @dataclass(slots=True)
 class State:
-    """Numbers settled per outlet, lost per reason, gone (settled everywhere and removed); notes by their id."""
+    """Numbers settled per outlet, lost per reason, gone (settled everywhere and removed); notes by their id.
+
+    `rounds` says for an outlet that began again how often it did; its settled numbers are those of the last round.
+    """
 
     settled: dict[str, Intervals] = field(default_factory=dict)
+    rounds: dict[str, int] = field(default_factory=dict)
     losses: dict[str, Intervals] = field(default_factory=dict)
     gone: Intervals = field(default_factory=Intervals)
     notes: dict[int, Note] = field(default_factory=dict)
@@ -42,21 +50,43 @@ class State:
         """Take up a record. ValueError where its data is not what the kind says."""
         if kind in (SETTLED, LOSS):
             name = str(data[1 : 1 + data[0]], "utf-8") if data else ""
-            add_to(
-                self.settled if kind == SETTLED else self.losses, name, Intervals.decode(data[1 + len(name.encode()) :])
-            )
+            numbers = Intervals.decode(data[1 + len(name.encode()) :])
+            if kind == SETTLED:
+                outlet, _, round_ = name.partition("#")
+                self.settle(outlet, numbers, int(round_ or 0))
+            else:
+                add_to(self.losses, name, numbers)
         elif kind == GONE:
             self.gone.update(Intervals.decode(data))
         elif kind == NOTE:
             if len(data) < _NOTE_HEAD.size:
                 raise ValueError("note: cut off")
             note_kind, until = _NOTE_HEAD.unpack_from(data)
-            self.notes[number] = Note(note_kind, until, data[_NOTE_HEAD.size :])
+            self._add_note(number, Note(note_kind, until, data[_NOTE_HEAD.size :]))
+
+    def settle(self, outlet: str, numbers: IntervalsView, round_: int) -> None:
+        """These numbers were settled in that round of the outlet."""
+        present = self.rounds.get(outlet, 0)
+        if round_ > present:
+            self.rounds[outlet] = round_
+            self.settled[outlet] = numbers.copy()
+        elif round_ == present:
+            add_to(self.settled, outlet, numbers)
+
+    def _add_note(self, number: int, note: Note) -> None:
+        if note.until == LATEST:
+            rivals = [each for each, held in self.notes.items() if held.kind == note.kind and held.until == LATEST]
+            if any(each > number for each in rivals):
+                return
+            for each in rivals:
+                del self.notes[each]
+        self.notes[number] = note
 
     def controls(self, next_number: int) -> Iterator[Control]:
         """Records that say all of this."""
         for name, numbers in self.settled.items():
-            yield from _named(SETTLED, name, numbers, next_number)
+            round_ = self.rounds.get(name, 0)
+            yield from _named(SETTLED, f"{name}#{round_}" if round_ else name, numbers, next_number)
         for name, numbers in self.losses.items():
             yield from _named(LOSS, name, numbers, next_number)
         for part in _parts(self.gone):
@@ -72,11 +102,12 @@ class State:
     def absorb(self, change: State) -> None:
         """Add everything `change` says."""
         for name, numbers in change.settled.items():
-            add_to(self.settled, name, numbers)
+            self.settle(name, numbers, change.rounds.get(name, 0))
         for name, numbers in change.losses.items():
             add_to(self.losses, name, numbers)
         self.gone.update(change.gone)
-        self.notes.update(change.notes)
+        for number, note in change.notes.items():
+            self._add_note(number, note)
 
     def is_lost(self, number: int) -> bool:
         """True where the number was declared lost for any reason."""
@@ -110,7 +141,7 @@ class State:
 
     def retire_notes(self, first: int) -> None:
         """Forget the notes that concern only numbers below `first`."""
-        for number in [number for number, note in self.notes.items() if note.until != FOREVER and note.until < first]:
+        for number in [number for number, note in self.notes.items() if FOREVER < note.until < first]:
             del self.notes[number]
 
     def notes_bytes(self) -> int:
@@ -142,7 +173,7 @@ def snapshot_size(data: bytes) -> int:
 
 def _named(kind: int, name: str, numbers: Intervals, next_number: int) -> Iterator[Control]:
     head = bytes([len(name.encode())]) + name.encode()
-    for part in _parts(numbers):
+    for part in list(_parts(numbers)) or [numbers]:  # an empty one may begin a round
         yield Control(kind, next_number, head + part.encode())
 
 
