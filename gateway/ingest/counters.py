@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Counters:
-    """`points` were stored (readings, events and notes); `parked` is by reason; `notes_refused` had no number to keep.
+    """`points` were stored, `readings` of them have a number (events too); `parked` is by reason.
+
+    `notes_refused` were refused by the sink and have no number to keep them by.
 
     `retries` are failed writes, `unconfirmed` numbers whose batch did not survive in the database, `stale_acks`
     acknowledgements that came after their connection's end (the broker sends those messages again).
@@ -16,6 +18,7 @@ class Counters:
 
     messages: int = 0
     points: int = 0
+    readings: int = 0
     notes_refused: int = 0
     batches: int = 0
     retries: int = 0

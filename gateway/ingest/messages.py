@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 
 from gateway.ingest import notes
 from gateway.ingest.parked import Refused
@@ -19,6 +21,8 @@ _CACHE_BOUND = 100_000
 _WHY_BOUND = 300
 _OVERSIZE_KEPT = 4096
 _SPOOLS_BOUND = 64
+
+_device = attrgetter("device")
 
 Ranges = dict[str, tuple[int, int]]
 
@@ -137,26 +141,26 @@ class Reader:
             spool_id, entries = _salvage(part, data, str(error))
         spool = self._spool(spool_id)
         part.spool = spool_id
-        node, device_class, admit, points = address.node, address.device_class, self._intake.admit, part.points
-        device, origin = "", None
-        for entry in entries:
-            if entry.device != device or origin is None:
-                if not topics.is_id(entry.device):
-                    _take(part, Reason.DEVICE, spool_id, entry.seq, _alone(spool_id, entry))
-                    continue
-                device, origin = entry.device, self._origin(node, device_class, entry.device)
-            point: Point | Note | Reason
-            if entry.v is not None and entry.event is None:
-                point = admit(origin, spool, entry.seq, entry.t, entry.v, entry.q, entry.failed)
-                if type(point) is Point and point.is_dated:  # the common case, without another call
-                    points.append(point)
-                    continue
-            elif entry.event is not None and entry.v is None:
-                point = self._event_note(origin, spool, entry, entry.event)
+        for device, run in groupby(entries, _device):
+            if topics.is_id(device):
+                origin = self._origin(address.node, address.device_class, device)
+                others: Iterable[payload.LateEntry] = self._intake.admit_all(origin, spool, run, part.points)
+                for entry in others:
+                    self._late(part, origin, spool, spool_id, entry)
             else:
-                point = Reason.JSON
-            refused_data = _alone(spool_id, entry) if isinstance(point, Reason) else b""
-            _take(part, point, spool_id, entry.seq, refused_data)
+                for entry in run:
+                    _take(part, Reason.DEVICE, spool_id, entry.seq, _alone(spool_id, entry))
+
+    def _late(self, part: Part, origin: Origin, spool: int, spool_id: str, entry: payload.LateEntry) -> None:
+        """An entry of a batch that is not a plain reading."""
+        point: Point | Note | Reason
+        if entry.v is not None and entry.event is None:
+            point = self._intake.admit(origin, spool, entry.seq, entry.t, entry.v, entry.q, entry.failed)
+        elif entry.event is not None and entry.v is None:
+            point = self._event_note(origin, spool, entry, entry.event)
+        else:
+            point = Reason.JSON
+        _take(part, point, spool_id, entry.seq, _alone(spool_id, entry) if isinstance(point, Reason) else b"")
 
     def _retained(self, part: Part, address: topics.Address, data: bytes) -> None:
         now_at, intake = self._now_at, self._intake
@@ -172,10 +176,10 @@ class Reader:
                     part.points.append(notes.device_status_note(origin, state, intake, now_at))
                 case "about", False:
                     node_about = payload.decode(payload.NodeAbout, data)
-                    part.points.append(notes.about_note(origin, node_about, intake, now_at))
+                    part.points.append(notes.about_note(origin, node_about, now_at))
                 case "about", True:
                     about = payload.decode(payload.DeviceAbout, data)
-                    part.points.append(notes.about_note(origin, about, intake, now_at))
+                    part.points.append(notes.about_note(origin, about, now_at))
                 case "health", _:
                     health = payload.decode(payload.Health, data)
                     part.holds = _holds(health.spools)

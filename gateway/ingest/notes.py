@@ -82,8 +82,8 @@ def device_status_note(origin: Origin, status: payload.DeviceStatus, intake: Int
     return Note("device_status", origin, at, {"state": STATES[status.state]}, text={"why": status.why[:_TEXT_BOUND]})
 
 
-def about_note(origin: Origin, about: payload.NodeAbout | payload.DeviceAbout, intake: Intake, now_at: int) -> Note:
-    """What a node or device is: revision and position as fields, the words as tags, the whole as text."""
+def about_note(origin: Origin, about: payload.NodeAbout | payload.DeviceAbout, now_at: int) -> Note:
+    """What a node or device is now: revision and position as fields, the words as tags, names as text."""
     fields: dict[str, float | int] = {"rev": about.rev}
     fields |= {key: value for key, value in about.position.items() if is_quantity(key) and isfinite(value)}
     if isinstance(about, payload.NodeAbout):
@@ -93,7 +93,7 @@ def about_note(origin: Origin, about: payload.NodeAbout | payload.DeviceAbout, i
         fields["period_s"] = about.period_s
     tags = {key: word[:_TEXT_BOUND] for key, word in words.items() if word}
     text = {"name": about.name, "since": about.since}
-    return Note("about", origin, _when(about.since, intake, now_at), fields, tags, text)
+    return Note("about", origin, now_at, fields, tags, text)
 
 
 def _when(t: str | None, intake: Intake, now_at: int) -> int:

@@ -1,4 +1,4 @@
-"""What a person marked in the parked store for another try, taking the way of any message."""
+"""What takes the way of a message again: parked ones that a person marked, and descriptions once a day."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from gateway.ingest.batch import Batch, Gathering
 from gateway.ingest.messages import Reader
 from gateway.ingest.parked import ParkedError, ParkedStore, Refused
 
+ABOUT_EVERY_S = 86_400.0
+_ABOUTS_BOUND = 100_000
 _EVERY_S = 2.0
 _AT_ONCE = 100
 
@@ -68,3 +70,30 @@ class Retries:
     def _drop_but(self, ids: list[int], keys: set[str]) -> None:
         shown = [self._parked.show(each) for each in ids]
         self._parked.drop([one.id for one in shown if one is not None and one.refused.key not in keys])
+
+
+class Abouts:
+    """The last description of each node and device, stored again every day, so that each day of data has one."""
+
+    def __init__(self, reader: Reader, gathering: Gathering) -> None:
+        self._reader = reader
+        self._gathering = gathering
+        self._kept: dict[str, bytes] = {}
+
+    def keep(self, topic: str, payload: bytes) -> None:
+        """Remember a description; other topics are ignored, an empty one is forgotten."""
+        if not topic.endswith("/about"):
+            return
+        if not payload:
+            self._kept.pop(topic, None)
+        elif topic in self._kept or len(self._kept) < _ABOUTS_BOUND:
+            self._kept[topic] = payload
+
+    async def run(self) -> None:
+        """Once a day, for ever."""
+        while True:
+            await asyncio.sleep(ABOUT_EVERY_S)
+            for topic, payload in list(self._kept.items()):
+                await self._gathering.room()
+                self._reader.now_at(time.time_ns())
+                self._gathering.add(self._reader.read(topic, payload))

@@ -180,6 +180,7 @@ class Settler:
         else:
             if not self._is_ledger_well:
                 self._is_ledger_well = True
+                self._is_sweep_due = True
                 self._on_state("ledger", "up", "")
             self._counters.settled += sum(map(len, work[0].values()))
         for node in touched:
@@ -217,8 +218,9 @@ class Settler:
 
     async def _tell(self) -> None:
         """Publish `stored` for the nodes that are due, where it says something new."""
-        if not self._confirms or not self._is_ledger_well:
+        if not self._confirms:
             self._nodes_due.clear()
+        if not self._is_ledger_well:
             return
         connection, now_mono = self._connection, time.monotonic()
         due = [node for node, due_mono in self._nodes_due.items() if due_mono <= now_mono]

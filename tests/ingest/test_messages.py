@@ -164,7 +164,7 @@ def test_states_and_descriptions_become_numbers_and_tags() -> None:
     )
     first, second = (parse(line)[0] for line in encode_points([*status.points, *about.points]))
     assert (first.measurement, first.fields, first.time) == ("device_status", {"state": 1}, NOW)
-    assert (second.measurement, second.fields["rev"], second.fields["lat"]) == ("about", 2, 18.8)
+    assert (second.measurement, second.fields["rev"], second.fields["lat"], second.time) == ("about", 2, 18.8, NOW)
     assert second.tags["driver"] == "plantower-pmsx003"
     assert not any(isinstance(value, str) for value in second.fields.values())
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ingest.presence import AnotherIngest
+from gateway.ingest.ledger import LedgerError
+from gateway.ingest.presence import AnotherIngest, Presence
 from gateway.ingest.sinks.base import Unavailable
 from gateway.ingest.sinks.influx import InfluxSink
 from gateway.ingest.sinks.sqlite import SqliteSink
@@ -238,6 +239,49 @@ async def test_undated_readings_keep_one_time_through_repeats(tmp_path: Path, mo
         assert not first.is_dated
 
 
+async def test_a_ledger_that_cannot_be_written_tells_nothing_and_loses_nothing(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = MemorySink()
+    async with (
+        running(tmp_path, sink, mosquitto.url, confirms=True, grace_s=0.1) as ingest,
+        a_node(mosquitto.url) as node,
+    ):
+        await node.readings(1)
+        await node.upto(1)
+        good = ingest.ledger.commit
+
+        def fail() -> None:
+            raise LedgerError("disk full")
+
+        monkeypatch.setattr(ingest.ledger, "commit", fail)
+        await node.readings(2, 3)
+        await until(lambda: ingest.state("ledger") == "down" and ingest.counters.acknowledged == 3, "it fails")
+        told = ingest.counters.stored_published
+        await until(lambda: ingest.counters.ledger_failures >= 3, "it is tried again")
+        assert ingest.counters.stored_published == told
+        monkeypatch.setattr(ingest.ledger, "commit", good)
+        await node.upto(3)
+        assert ingest.state("ledger") == "up"
+
+
+async def test_descriptions_are_stored_again_every_day(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.ingest.retries.ABOUT_EVERY_S", 0.05)
+    sink = MemorySink()
+    async with running(tmp_path, sink, mosquitto.url) as ingest, a_node(mosquitto.url) as node:
+        await node.publish("air/pms/about", {"rev": 2, "since": None, "driver": "plantower-pmsx003"}, retain=True)
+        await until(lambda: len(sink.notes) >= 3, "stored again")
+        assert {(note.measurement, note.fields["rev"], note.tags["driver"]) for note in sink.notes} == {
+            ("about", 2, "plantower-pmsx003")
+        }
+        await node.publish("air/pms/about", b"", retain=True)
+        await node.readings(1)
+        await until(lambda: sink.seqs == [1], "what came after it is stored")
+        assert not ingest.ingest._abouts._kept
+
+
 async def test_a_second_confirming_ingest_is_refused_and_the_first_goes_on(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
@@ -277,6 +321,27 @@ async def test_what_a_dead_ingest_left_retained_does_not_stop_a_new_one(
             while len(heard) < 2:
                 heard += [each.payload for each in await watcher.receive()]
         assert heard[1] == message.payload, "a late will of another is put right"
+
+
+def test_the_elder_of_two_stays() -> None:
+    elder, younger = Presence(ROOT, "l1", "b", since=5), Presence(ROOT, "l2", "a", since=6)
+    with pytest.raises(AnotherIngest, match="confirms = false"):
+        younger.answer(elder.online().payload)
+    assert elder.answer(younger.online().payload) == elder.online()
+    twin = Presence(ROOT, "l3", "c", since=5)
+    assert elder.answer(twin.online().payload) == elder.online(), "the same moment: one of them, the same for both"
+    with pytest.raises(AnotherIngest):
+        twin.answer(elder.online().payload)
+
+
+def test_an_ingest_answers_claims_and_puts_wills_right() -> None:
+    ours, other = Presence(ROOT, "l1", "b", since=5), Presence(ROOT, "l2", "a", since=1)
+    assert ours.answer(other.claim().payload) == ours.online()
+    assert ours.answer(other.will().payload) == ours.online()
+    assert ours.answer(ours.will().payload) == ours.online(), "of a connection before this one"
+    assert ours.answer(ours.online().payload) is None
+    for strange in (b"", b"[]", b"\xff", b'{"state":"online"}', b'{"state":"x","instance":"a","since":1}'):
+        assert ours.answer(strange) is None
 
 
 async def test_twenty_thousand_readings_into_a_real_database(
