@@ -17,7 +17,7 @@ GOOD, NOT_EVALUATED, SUSPECT, FAIL, MISSING = 1, 2, 3, 4, 9
 """QARTOD flags, the quality of a value."""
 
 
-class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reading(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one device reported at one instant. `t` is None where the clock could never be trusted."""
 
     t: str | None
@@ -38,7 +38,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     data: dict[str, Any] = {}
 
 
-class LateEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+class LateEntry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One reading or event inside a backlog batch; exactly one of `v` and `event` says which."""
 
     device: str
