@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 
 from gateway.spool.books import Books
 from gateway.spool.errors import SpoolError
-from gateway.spool.files import PAGE
 from gateway.spool.intake import Intake
 from gateway.spool.log import Batch, Log, Outcome
 from gateway.spool.records import END, Control
-from gateway.spool.recover import DAMAGED
-from gateway.spool.segments import OPEN_END
+from gateway.spool.room import Room, is_no_space
 from gateway.spool.shelf import Shelf
 from gateway.spool.state import State
 from gateway.spool.stats import Ages
 
-SPOOL_BOUND, DISK_FULL, DISK_ERROR, OVERRUN = "spool bound", "disk full", "disk error", "overrun"
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _MIN_PAUSE_S, _MAX_PAUSE_S = 0.1, 5.0
-_PATIENCE_S = 10.0  # how long a full disk may last before old readings are given up for new ones
 # Settled numbers alone are not worth a write of their own at once: forgetting them costs a repeat.
 _FEW_SETTLED, _FEW_SETTLED_WAIT_S, _MANY_SETTLED_WAIT_S = 256, 60.0, 1.0
+_NO_SEGMENT = 1 << 62
 
 
 class Committer:
@@ -39,42 +33,33 @@ class Committer:
         shelf: Shelf,
         books: Books,
         intake: Intake,
+        room: Room,
         thread: Executor,
         path: Path,
         ages: Ages,
-        *,
         window_s: float,
-        max_bytes: int,
-        segment_bytes: int,
-        chunk_bytes: int,
-        buffer_bytes: int,
-        drops_oldest: bool,
     ) -> None:
         self.on_commit: list[Callable[[list[tuple[int, bytes]]], None]] = []
         self.on_loss: list[Callable[[str, int, int], None]] = []
-        self._committed = intake.waiting[0][0] - 1 if intake.waiting else intake.next - 1
         self.commits = self.bytes_written = self.failed_syncs = 0
         self.error: OSError | None = None
         self.ages = ages
-        self._log, self._shelf, self._books, self._intake, self._thread = log, shelf, books, intake, thread
-        self._path, self._window_s, self._max_bytes, self._segment_bytes = path, window_s, max_bytes, segment_bytes
-        self._chunk_bytes, self._buffer_bytes, self._drops_oldest = chunk_bytes, buffer_bytes, drops_oldest
+        self._log, self._shelf, self._books, self._intake, self._room = log, shelf, books, intake, room
+        self._thread, self._path, self._window_s = thread, path, window_s
+        self._committed = intake.waiting[0][0] - 1 if intake.waiting else intake.next - 1
         self._entries: list[tuple[int, bytes]] = []  # on their way to the disk, or refused by it
         self._change = State()
         self._job: asyncio.Future[None] | None = None  # the commit under way; done when its outcome is taken up
         self._wake = asyncio.Event()
         intake.on_first = self._wake.set
-        self._missed: list[tuple[int, int]] = []
-        self._missed_lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last_commit = float("-inf")
-        self._end = segment_bytes  # how far the active segment is filled; where there is none, it is as good as full
+        self._filled = _NO_SEGMENT  # how far the active segment is written
         self._pause_s = self._retry_at = 0.0
-        self._has_freed = False
+        self._failing_since: float | None = None
         self._serial = self._written_serial = 0
-        books.touched.append((1, OPEN_END))
-        self._plan()
-        self._set_limit()
+        room.plan()
+        room.set_limit(None)
 
     @property
     def committed(self) -> int:
@@ -99,8 +84,8 @@ class Committer:
     def _delay(self, now: float) -> float | None:
         if self._entries or self.error is not None:
             return self._retry_at - now
-        self._declare_missed()
-        if self._intake.bytes > self._chunk_bytes:
+        self._room.declare_missed(self._committed)
+        if self._intake.bytes > self._room.chunk_bytes:
             return 0.0
         due = None
         if self._intake.waiting or self._books.has_urgent_change:
@@ -126,8 +111,7 @@ class Committer:
 
     def missed(self, ranges: list[tuple[int, int]]) -> None:
         """A reader did not find these numbers. From any thread."""
-        with self._missed_lock:
-            self._missed += ranges
+        self._room.missed(ranges)
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake.set)
 
@@ -148,7 +132,7 @@ class Committer:
 
     async def flush(self) -> None:
         """All that is accepted up to now is durable. Raises SpoolError when the disk refuses."""
-        self._declare_missed()
+        self._room.declare_missed(self._committed)
         last, serial = self._intake.next - 1, self._books.serial
         while self._job is not None or not self._is_durable(last, serial):
             was_running = self._job is not None
@@ -182,68 +166,23 @@ class Committer:
         self._thread.submit(self._log.close).result()
         self._thread.shutdown(wait=True)
 
-    # What one commit contains
-
     def _prepare(self) -> Batch:
-        self._declare_missed()
+        self._room.declare_missed(self._committed)
         if not self._entries:
-            self._entries = self._intake.take(self._chunk_bytes)
-        self._plan()
-        self._change = self._books.take()
-        self._serial = self._books.serial
-        first = self._entries[0][0] if self._entries else self._committed + 1
-        next_number = self._entries[-1][0] + 1 if self._entries else self._committed + 1
-        opening: list[Control] | None = None
-        controls: list[Control] = []
-        if self._must_rotate() and (self._entries or not self._change.is_empty()):
+            self._entries = self._intake.take(self._room.chunk_bytes)
+        self._room.plan()
+        self._change, self._serial = self._books.take(), self._books.serial
+        entries, opening, controls = self._entries, None, []
+        first, following = (entries[0][0], entries[-1][0] + 1) if entries else (self._committed + 1,) * 2
+        if self._room.must_rotate(self._filled, self._committed) and (entries or not self._change.is_empty()):
             self._books.state.retire_notes(self._shelf.first_held(first))
-            opening = self._books.state.snapshot(next_number)
+            opening = self._books.state.snapshot(following)
         else:
-            controls = list(self._change.controls(next_number))
+            controls = list(self._change.controls(following))
         doomed = self._shelf.doomed()
-        is_short = self.error is not None and self.error.errno in _NO_SPACE
-        return Batch(self._entries, controls, first, opening, doomed if is_short else (), () if is_short else doomed)
-
-    def _must_rotate(self) -> bool:
-        active = self._shelf.active
-        if active is None or self._end >= self._segment_bytes:
-            return True
-        if active.first > self._committed:
-            # Nothing but settled and lost numbers: a new snapshot says the same in less.
-            return self._end * 4 >= self._chunk_bytes * 3
-        is_filled = self._end + PAGE > active.size
-        return is_filled and self._shelf.bytes_to_stay() + self._headroom() > self._max_bytes
-
-    def _plan(self) -> None:
-        """Choose which segments go with the next commit: those nobody waits for, and the oldest if the bound asks."""
-        touched, self._books.touched = self._books.touched, []
-        gone = self._shelf.doom_settled(self._books.state, self._shelf.overlapping(touched))
-        if gone:
-            change = State()
-            change.gone = gone
-            self._books.absorb(change)
-        while self._drops_oldest and self._shelf.bytes_to_stay() + self._headroom() > self._max_bytes:
-            if not self._drop_oldest(SPOOL_BOUND):
-                break
-
-    def _headroom(self) -> int:
-        # One commit allocates at most two chunks, and what it makes superfluous is removed after it.
-        return 4 * self._chunk_bytes
-
-    def _drop_oldest(self, reason: str) -> bool:
-        lost = self._shelf.doom_oldest(self._books.state, reason)
-        if lost is not None:
-            self._books.absorb(lost)
-        return lost is not None
-
-    def _declare_missed(self) -> None:
-        with self._missed_lock:
-            missed, self._missed = self._missed, []
-        for first, last in missed:
-            for owed_first, owed_last in self._books.state.owed(self._books.outlets, first, min(last, self._committed)):
-                self._books.lose(DAMAGED, owed_first, owed_last)
-
-    # What follows from it
+        # On a full disk room comes first; otherwise the loss is declared before the segment goes.
+        before, after = (doomed, ()) if is_no_space(self.error) else ((), doomed)
+        return Batch(entries, controls, first, opening, before, after)
 
     def _finished(self, written: asyncio.Future[Outcome]) -> None:
         job, self._job = self._job, None
@@ -264,14 +203,13 @@ class Committer:
         self._shelf.drop(outcome.removed)
         if outcome.error is not None:
             self._failed(outcome.error, now)
-            self._set_limit()
             return
         entries, self._entries = self._entries, []
         if outcome.created is not None:
             self._shelf.begin(outcome.created)
         if outcome.size:
             self._shelf.grow(outcome.size)
-            self._end = outcome.end
+            self._filled = outcome.end
         if entries:
             if self._shelf.active is not None:
                 self._shelf.marks(self._shelf.active).note(entries[0][0], outcome.offset)
@@ -280,10 +218,9 @@ class Committer:
             self.ages.note(self._committed, now)
         self.commits += 1
         self.bytes_written += outcome.bytes_written
-        self._last_commit = now
-        self._written_serial = self._serial
-        self.error, self._pause_s, self._has_freed = None, 0.0, False
-        self._set_limit()
+        self._last_commit, self._written_serial = now, self._serial
+        self.error, self._pause_s, self._failing_since = None, 0.0, None
+        self._room.succeeded()
         losses = self._books.confirm(self._change)
         if is_live:
             for reason, first, last in losses:
@@ -295,22 +232,11 @@ class Committer:
 
     def _failed(self, error: OSError, now: float) -> None:
         self._books.give_back(self._change)
-        self._end = self._segment_bytes
+        self._filled = _NO_SEGMENT
         self.error = error
         self.failed_syncs += 1
         self._pause_s = min(_MAX_PAUSE_S, max(_MIN_PAUSE_S, self._pause_s * 2))
         self._retry_at = now + self._pause_s
-        is_pressed = self._intake.bytes * 4 >= self._buffer_bytes * 3 or now - self._last_commit >= _PATIENCE_S
-        if error.errno in _NO_SPACE and self._drops_oldest and is_pressed and not self._has_freed:
-            # One segment, and no more before a commit has worked: on a disk that others fill it would not help.
-            self._has_freed = self._drop_oldest(DISK_FULL)
-
-    def _set_limit(self) -> None:
-        limit, why = self._buffer_bytes, OVERRUN
-        if self.error is not None:
-            why = DISK_FULL if self.error.errno in _NO_SPACE else DISK_ERROR
-        if not self._drops_oldest:
-            room = self._max_bytes - self._shelf.bytes_to_stay() - self._headroom()
-            if room < limit:
-                limit, why = max(0, room), SPOOL_BOUND
-        self._intake.limit_bytes, self._intake.why_full = limit, why
+        if self._failing_since is None:
+            self._failing_since = now
+        self._room.failed(error, now - self._failing_since)

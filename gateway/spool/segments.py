@@ -79,14 +79,16 @@ class SegmentWriter:
         if room < len(group) and room <= PAGE // 4:
             start += room
         end = start + len(group)
-        if end > self.allocated:
+        before = self.allocated
+        if end > before:
             self._allocate(end)
         self._files.write_at(self._handle, group, start)
         self._files.sync(self._handle)
         if self.is_fresh:
             self._files.sync_folder(self._folder)
             self.is_fresh = False
-        self.pages_written += (end - 1) // PAGE - start // PAGE + 1
+        until = self.allocated if self.allocated > before else end
+        self.pages_written += (until - 1) // PAGE - start // PAGE + 1
         self._position = end
         return start
 

@@ -24,6 +24,7 @@ from gateway.spool.lock import FolderLock
 from gateway.spool.log import Log
 from gateway.spool.reader import Reader, VerifyReport
 from gateway.spool.recover import OpenReport, Recovered, recover
+from gateway.spool.room import Room
 from gateway.spool.shelf import Shelf
 from gateway.spool.state import FOREVER, MAX_NOTE, MAX_NOTES_BYTES, Note
 from gateway.spool.stats import Ages, SpoolStats
@@ -31,7 +32,7 @@ from gateway.spool.stats import Ages, SpoolStats
 MIN_BYTES = 16 * PAGE
 SEGMENT_BYTES = 4 << 20
 BUFFER_BYTES = 4 << 20
-_CHUNK_BYTES = 256 << 10
+_CHUNK_BYTES = 64 << 10
 _REMEDY = "Check that the disk is there and the folder belongs to this user, or set another path."
 WhenFull = Literal["drop-oldest", "drop-newest"]
 
@@ -98,21 +99,19 @@ class Spool:
         books = Books(recovered.state, recovered.change, outlets)
         intake = Intake(recovered.tail, recovered.next, books, path, when_full == "drop-oldest")
         shelf = Shelf(recovered.segments, outlets)
-        committer = Committer(
-            Log(files, path, recovered.spool_id, recovered.serial, chunk_bytes),
+        room = Room(
             shelf,
             books,
             intake,
-            executor if executor is not None else ThreadPoolExecutor(1, thread_name_prefix="spool"),
-            path,
-            ages,
-            window_s=window_s,
             max_bytes=max_bytes,
             segment_bytes=segment_bytes,
             chunk_bytes=chunk_bytes,
             buffer_bytes=buffer_bytes,
             drops_oldest=when_full == "drop-oldest",
         )
+        log = Log(files, path, recovered.spool_id, recovered.serial, chunk_bytes)
+        thread = executor if executor is not None else ThreadPoolExecutor(1, thread_name_prefix="spool")
+        committer = Committer(log, shelf, books, intake, room, thread, path, ages, window_s)
         committer.commit_now()
         return cls(path, lock, recovered, books, intake, shelf, committer, Reader(files, shelf, committer))
 

@@ -13,7 +13,7 @@ from gateway.spool.intervals import Intervals
 from gateway.spool.spool import Spool
 
 READING = bytes(range(32, 127)) + b"0123456789abc"  # 108 bytes
-_COMMITS = 240
+_COMMITS = 1000
 _GROUPS = (1, 5, 20)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spool import committer
+from gateway.spool import room
 from gateway.spool.errors import SpoolError
 from gateway.spool.spool import Spool
 
@@ -110,7 +110,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("others", [0, 700_000], ids=["the spool's own", "full of others"])
 async def test_a_small_disk_is_full(small_disk: Path, others: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(committer, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(room, "PATIENCE_S", 0.5)
     (small_disk / "others").write_bytes(bytes(others))
     spool = Spool.open(
         small_disk / "spool",
