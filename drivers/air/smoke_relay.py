@@ -37,8 +37,9 @@ def requests(address: int, options: Options) -> tuple[Request, ...]:
 
 def guess(reply: bytes, options: Options) -> tuple[bytes, bool]:
     """The question for eight inputs of the unit that answers."""
-    is_answer = len(reply) >= 2 and reply[0] > 0 and reply[1] in (_READ_INPUTS, _READ_INPUTS | 0x80)
-    unit = reply[0] if is_answer else 0xFF
+    seen = modbus.find_reply(reply)
+    is_answer = seen is not None and seen.function == _READ_INPUTS
+    unit = seen.unit if seen else 0xFF
     return modbus.question(modbus.Read(unit, _READ_INPUTS, 0, _INPUTS)), is_answer
 
 

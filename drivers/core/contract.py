@@ -143,13 +143,15 @@ class Polled:
     `requests(address, options)` is one round, in order. `decode(exchanges, options)` gets the questions with their
     answers; what an unanswered question would have told is missing (9), never made up. `ask(data, options)` makes a
     request of a question's bytes. `guess(reply, options)` gives the question that a lone reply seems to answer, and
-    whether it is certain which values were asked for.
+    whether it is certain which values were asked for. `identify(address, options)` asks which instrument it is, where
+    it can tell: its answers decode to `info` alone, or are refused where they are another family's.
     """
 
     requests: Callable[[int, Options], tuple[Request, ...]]
     decode: Callable[[tuple[Exchange, ...], Options], Decoded]
     ask: Callable[[bytes, Options], Request]
     guess: Callable[[bytes, Options], tuple[bytes, bool]]
+    identify: Callable[[int, Options], tuple[Request, ...]] | None = None
 
 
 class Instrument(Protocol):

@@ -14,7 +14,8 @@ class Listener:
     """Framer, trust, decoding and counters of one listening device.
 
     After anything was refused, a device whose check is shorter than 16 bits is believed again from its second
-    consecutive good frame; the first is counted as refused. Holds less than one frame of bytes.
+    consecutive frame that is a reading; the first is counted as refused. What is no reading, such as an
+    acknowledgement, restores no trust. Holds less than one frame of bytes.
     """
 
     def __init__(self, driver: Driver, options: Options | None = None) -> None:
@@ -62,19 +63,20 @@ class Listener:
                 out.append(item)
                 continue
             self.frames += 1
-            if not self._is_trusted:
-                self._is_trusted = True
-                why = Integrity(f"one frame after noise, its short check alone is not believed: {item.hex(' ')}")
-                self.rejected[why.reason] += 1
-                out.append(why)
-                continue
             try:
                 decoded = self._decode(item, self._options)
             except Rejection as refusal:
                 self.rejected[refusal.reason] += 1
                 out.append(refusal)
                 continue
-            if decoded is not None:
-                self.readings += 1
-                out.append(decoded)
+            if decoded is None:
+                continue
+            if not self._is_trusted:
+                self._is_trusted = True
+                why = Integrity(f"one frame after noise, its short check alone is not believed: {item.hex(' ')}")
+                self.rejected[why.reason] += 1
+                out.append(why)
+                continue
+            self.readings += 1
+            out.append(decoded)
         return out

@@ -21,6 +21,7 @@ from drivers.core.checksums import crc16_modbus
 from drivers.core.contract import DeviceFault, FixedBits, Integrity, Rejection, Truncated
 
 READ_FUNCTIONS = (1, 2, 3, 4)
+MAX_REGISTERS, MAX_BITS = 125, 2000
 QUESTION_BYTES = 8
 EXCEPTION_BYTES = 5
 EXCEPTIONS = {
@@ -82,7 +83,8 @@ def question(read: Read) -> bytes:
     """The bytes that ask. Raises ValueError for what Modbus cannot ask."""
     if not 1 <= read.unit <= 255 or read.function not in READ_FUNCTIONS:
         raise ValueError(f"unit {read.unit} and function {read.function} make no reading question")
-    if not (read.start >= 0 and 1 <= read.count <= 125 and read.start + read.count <= 0x10000):
+    limit = MAX_REGISTERS if read.function >= 3 else MAX_BITS
+    if not (read.start >= 0 and 1 <= read.count <= limit and read.start + read.count <= 0x10000):
         raise ValueError(f"{read.count} registers from {read.start} cannot be asked for")
     head = bytes((read.unit, read.function))
     return closed(head + read.start.to_bytes(2, "big") + read.count.to_bytes(2, "big"))
@@ -111,21 +113,27 @@ def reply_data(reply: bytes, read: Read) -> bytes:
 
 
 def find_reply(data: bytes) -> Read | None:
-    """What a lone answer answers, `start` aside: the first with a good CRC, else what looks like one."""
+    """What a lone answer answers, `start` aside: the first with a good CRC, else what looks like one.
+
+    An answer of functions 1 and 2 tells only how many bytes of bits it holds; an exception, nothing.
+    """
     likely: Read | None = None
     for at in range(len(data) - EXCEPTION_BYTES + 1):
-        unit, function = data[at], data[at + 1] & 0x7F
-        if not unit or function not in (3, 4):
+        unit, function, size = data[at], data[at + 1] & 0x7F, data[at + 2]
+        if not unit or function not in READ_FUNCTIONS:
             continue
-        is_exception = data[at + 1] & 0x80 != 0
-        size = EXCEPTION_BYTES if is_exception else data[at + 2] + 5
-        count = 1 if is_exception else data[at + 2] // 2
-        if not 1 <= count <= 125 or (not is_exception and data[at + 2] % 2):
+        if data[at + 1] & 0x80:
+            seen, end = Read(unit, function, 0, 1), at + EXCEPTION_BYTES
+        elif function < 3:
+            seen, end = Read(unit, function, 0, size * 8), at + size + 5
+        else:
+            seen, end = Read(unit, function, 0, size // 2), at + size + 5
+        if not 1 <= size <= 250 or (function >= 3 and size % 2 and not data[at + 1] & 0x80):
             continue
-        if holds(data[at : at + size]) and len(data) >= at + size:
-            return Read(unit, function, 0, count)
+        if len(data) >= end and holds(data[at:end]):
+            return seen
         if likely is None and at <= 1:
-            likely = Read(unit, function, 0, count)
+            likely = seen
     return likely
 
 
@@ -269,15 +277,16 @@ def registers_of(kind: NumberType) -> int:
 
 def number(data: bytes, kind: NumberType, *, low_word_first: bool = False) -> int | float:
     """The number in these register bytes."""
-    value: int | float = _STRUCTS[kind].unpack(_swapped(data) if low_word_first else data)[0]
+    value: int | float = _STRUCTS[kind].unpack(swapped(data) if low_word_first else data)[0]
     return value
 
 
 def register_bytes(value: float, kind: NumberType, *, low_word_first: bool = False) -> bytes:
     """The register bytes of a number; integers are rounded. Raises `struct.error` where it does not fit."""
     data = _STRUCTS[kind].pack(value if kind.startswith("float") else round(value))
-    return _swapped(data) if low_word_first else data
+    return swapped(data) if low_word_first else data
 
 
-def _swapped(data: bytes) -> bytes:
+def swapped(data: bytes) -> bytes:
+    """The registers in reverse order; the bytes inside each stay."""
     return b"".join(data[at : at + 2] for at in range(len(data) - 2, -2, -2))

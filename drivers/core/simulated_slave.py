@@ -6,29 +6,42 @@ from abc import ABC, abstractmethod
 
 from drivers.core import modbus
 
-_HEARD_LIMIT = 256
+_WRITES = (15, 16)
+_FORGETS_S = 1.0
+_HEARD_LIMIT = 512
 
 
 class SimulatedSlave(ABC):
-    """Cuts questions out of what the host writes; a subclass fills the registers or bits."""
+    """Cuts questions out of what the host writes; a subclass fills the registers or bits.
+
+    What is half heard is forgotten in a second of silence.
+    """
 
     def __init__(self, address: int, limit: int) -> None:
         self._address = address
         self._limit = limit
         self._heard = b""
+        self._heard_at = 0.0
 
     def tick(self, t: float) -> bytes:
         """A slave speaks only when asked."""
         return b""
 
     def answer(self, data: bytes, t: float) -> bytes:
-        """Answers to the whole questions in these bytes and in what was left over before."""
+        """Answers to the questions that are complete and meant for this address; silence to everything else."""
+        if t - self._heard_at > _FORGETS_S:
+            self._heard = b""
+        self._heard_at = t
         heard, at, out = (self._heard + data)[-_HEARD_LIMIT:], 0, b""
         while len(heard) - at >= modbus.QUESTION_BYTES:
-            asked = heard[at : at + modbus.QUESTION_BYTES]
+            writes = heard[at + 1] in _WRITES
+            size = 9 + heard[at + 6] if writes else modbus.QUESTION_BYTES
+            asked = heard[at : at + size]
             if modbus.holds(asked):
                 out += self._reply(asked, t) if asked[0] == self._address else b""
-                at += modbus.QUESTION_BYTES
+                at += size
+            elif writes and len(asked) < size:
+                break
             else:
                 at += 1
         self._heard = heard[at:]

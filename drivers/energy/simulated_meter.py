@@ -1,4 +1,4 @@
-"""A Modbus meter that is not there: answers like the real one, from its register map and a load that makes sense.
+"""What a simulated meter measures: a load that makes sense.
 
 Power is voltage times current times power factor in every phase, totals are sums, and energy is the integral of power,
 so that counters never fall and agree with the powers. Everything follows from seed, address and time.
@@ -10,14 +10,12 @@ from collections.abc import Sequence
 from math import acos, cos, degrees, pi, sin, sqrt, tan
 from random import Random
 
-from drivers.core import modbus
-from drivers.energy.registers import Register
+from drivers.core.simulated_map import Values, plain_model
 
 INSTALLED_AT_S = 1_700_000_000.0
 """Where time is the epoch's, the counters begin here, so that a float still resolves a watt-hour or two."""
 
 _WAVES = ((0.35, 2 * pi / 21_600), (0.20, 2 * pi / 900), (0.05, 2 * pi / 47))
-_SILENCE_S = 1.0
 
 
 class _Phase:
@@ -58,86 +56,44 @@ class _Phase:
         }
 
 
-class SimulatedMeter:
-    """The slave at one bus address; `limit` and `even` are what the real one insists on."""
+def load_model(quantities: Sequence[str], seed: int, address: int) -> Values:
+    """What the meter measures by quantity; what a load does not tell is something plain."""
+    dice = Random(f"{seed}/{address}")
+    is_three_phase = any(name.endswith("_l1") for name in quantities)
+    phases = [_Phase(dice) for _ in range(3 if is_three_phase else 1)]
+    others = plain_model(quantities, seed, address)
 
-    def __init__(self, registers: Sequence[Register], limit: int, even: bool, seed: int, address: int) -> None:
-        dice = Random(f"{seed}/{address}")
-        self._registers = registers
-        self._limit = limit
-        self._even = even
-        self._address = address
-        self._is_three_phase = any(register.quantity.endswith("_l1") for register in registers)
-        self._phases = [_Phase(dice) for _ in range(3 if self._is_three_phase else 1)]
-        self._ends = {r.function: max(x.at + x.count for x in registers if x.function == r.function) for r in registers}
-        self._heard = b""
-        self._heard_at = 0.0
-
-    def tick(self, t: float) -> bytes:
-        """A meter speaks only when asked."""
-        return b""
-
-    def answer(self, data: bytes, t: float) -> bytes:
-        """Answers to the questions that are complete and meant for this address; silence to everything else."""
-        if t - self._heard_at > _SILENCE_S:
-            self._heard = b""
-        self._heard_at = t
-        heard, at, out = self._heard + data, 0, b""
-        while len(heard) - at >= modbus.QUESTION_BYTES:
-            writes = heard[at + 1] in (15, 16)
-            size = 9 + heard[at + 6] if writes else modbus.QUESTION_BYTES
-            if modbus.holds(heard[at : at + size]):
-                out += self._reply(heard[at : at + size], t)
-                at += size
-            elif writes and len(heard) - at < size:
-                break
-            else:
-                at += 1
-        self._heard = heard[at:]
-        return out
-
-    def values(self, t: float) -> dict[str, float]:
-        """What the meter measures at `t` seconds, by quantity."""
+    def values(t: float) -> dict[str, float]:
         t = t - INSTALLED_AT_S if t > INSTALLED_AT_S else t
-        phases = [phase.values(t) for phase in self._phases]
-        out = dict(phases[0]) if not self._is_three_phase else {}
-        out["frequency"] = 50 + 0.03 * sin(2 * pi * t / 333)
-        if not self._is_three_phase:
-            return out
-        for number, phase in enumerate(phases, 1):
-            out |= {f"{name}_l{number}": value for name, value in phase.items()}
-            following = phases[number % 3]
-            a, b = phase["voltage"], following["voltage"]
-            out[f"voltage_l{number}{number % 3 + 1}"] = sqrt(a * a + b * b + a * b)
-        for name in phases[0]:
-            if "power" in name or "energy" in name:
-                out[name] = sum(phase[name] for phase in phases)
-        out["power_factor"] = out["active_power"] / out["apparent_power"]
-        out["phase_angle"] = degrees(acos(out["power_factor"]))
-        out["voltage_avg"] = sum(phase["voltage"] for phase in phases) / 3
-        out["voltage_ll_avg"] = (out["voltage_l12"] + out["voltage_l23"] + out["voltage_l31"]) / 3
-        out["current_sum"] = sum(phase["current"] for phase in phases)
-        out["current_avg"] = out["current_sum"] / 3
-        return out
+        each = [phase.values(t) for phase in phases]
+        return {**others(t), **(_three(each) if is_three_phase else _one(each[0])), **_both(t)}
 
-    def _reply(self, asked: bytes, t: float) -> bytes:
-        unit, function = asked[0], asked[1]
-        if unit != self._address:
-            return b""
-        if function not in self._ends:
-            return self._exception(function, 1)
-        start, count = int.from_bytes(asked[2:4], "big"), int.from_bytes(asked[4:6], "big")
-        if not 1 <= count <= self._limit:
-            return self._exception(function, 3)
-        if start + count > self._ends[function] or (self._even and (start % 2 or count % 2)):
-            return self._exception(function, 2)
-        data = bytearray(count * 2)
-        values = self.values(t)
-        for register in self._registers:
-            at, size = (register.at - start) * 2, register.count * 2
-            if register.function == function and 0 <= at <= len(data) - size:
-                data[at : at + size] = register.encode(values.get(register.quantity, 0.0))
-        return modbus.closed(bytes((unit, function, len(data))) + data)
+    return values
 
-    def _exception(self, function: int, code: int) -> bytes:
-        return modbus.closed(bytes((self._address, function | 0x80, code)))
+
+def _both(t: float) -> dict[str, float]:
+    return {"frequency": 50 + 0.03 * sin(2 * pi * t / 333)}
+
+
+def _one(phase: dict[str, float]) -> dict[str, float]:
+    direct = {"voltage_dc": 48.0, "current_dc": phase["active_power"] / 48, "power_dc": phase["active_power"]}
+    return {**phase, **direct}
+
+
+def _three(phases: list[dict[str, float]]) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for number, phase in enumerate(phases, 1):
+        out |= {f"{name}_l{number}": value for name, value in phase.items()}
+        a, b = phase["voltage"], phases[number % 3]["voltage"]
+        out[f"voltage_l{number}{number % 3 + 1}"] = sqrt(a * a + b * b + a * b)
+    for name in phases[0]:
+        if "power" in name or "energy" in name:
+            out[name] = sum(phase[name] for phase in phases)
+    out["power_factor"] = out["active_power"] / out["apparent_power"]
+    out["phase_angle"] = degrees(acos(out["power_factor"]))
+    out["voltage_avg"] = sum(phase["voltage"] for phase in phases) / 3
+    out["voltage_ll_avg"] = (out["voltage_l12"] + out["voltage_l23"] + out["voltage_l31"]) / 3
+    out["current_sum"] = sum(phase["current"] for phase in phases)
+    out["current_avg"] = out["current_sum"] / 3
+    out["current_n"] = 0.1 * out["current_avg"]
+    return out

@@ -59,3 +59,11 @@ def test_half_a_frame_at_the_end_is_counted() -> None:
     assert [type(x).__name__ for x in one.finish()] == ["Truncated"]
     assert one.rejected == {"Truncated": 1}
     assert one.discarded == 3
+
+
+def test_an_acknowledgement_after_noise_restores_no_trust() -> None:
+    one = Listener(driver(8))
+    acknowledgement = bytes((0xFE, 0, 0, 0xFE))
+    names = [type(x).__name__ for x in one.feed(b"\x00" + acknowledgement * 2 + GOOD + acknowledgement + GOOD)]
+    assert names == ["FixedBits", "Integrity", "Decoded"]
+    assert (one.frames, one.readings) == (5, 1)

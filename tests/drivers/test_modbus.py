@@ -209,3 +209,28 @@ def test_wrong_questions_are_refused() -> None:
         modbus.parse_question(bytes.fromhex("01040000000271cc"))
     with pytest.raises(FixedBits):
         modbus.parse_question(closed(bytes.fromhex("010600000002")))
+
+
+@pytest.mark.parametrize(
+    ("hex_", "seen"),
+    [
+        ("ff0201fe", Read(255, 2, 0, 8)),
+        ("010102cd6b", Read(1, 1, 0, 16)),
+        ("01030400000000", Read(1, 3, 0, 2)),
+        ("0a0402 0001", Read(10, 4, 0, 1)),
+        ("018202", Read(1, 2, 0, 1)),
+    ],
+)
+def test_a_lone_answer_of_each_reading_function_is_found(hex_: str, seen: Read) -> None:
+    reply = closed(bytes.fromhex(hex_))
+    for data in (reply, b"\x00" + reply, reply + b"\x00", b"\x00" * 7 + reply):
+        assert modbus.find_reply(data) == seen
+    damaged = reply[:-1] + bytes((reply[-1] ^ 1,))
+    assert modbus.find_reply(damaged) == seen  # what looks like one, where nothing holds
+    assert modbus.find_reply(b"\x00" * 7 + damaged) is None
+
+
+def test_bits_have_a_limit_of_their_own() -> None:
+    assert len(question(Read(1, 2, 0, 2000))) == 8
+    with pytest.raises(ValueError, match="cannot be asked for"):
+        question(Read(1, 1, 0, 2001))

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from drivers.core import modbus
-from drivers.core.contract import Decoded, DeviceFault, Driver, Options, Polled
+from drivers.core.contract import Decoded, DeviceFault, Driver, FixedBits, Implausible, Options, Polled
+from drivers.core.load_map import MapError, load
 from drivers.core.modbus import Read
 from drivers.core.polling import Round
+from drivers.core.registers import four_quadrant, shortest
 from drivers.core.registry import find
-from drivers.energy import register_map
-from drivers.energy.register_map import MapError, load
-from drivers.energy.registers import four_quadrant, shortest
+from drivers.energy import modbus_meters
 
 MIXED = """
 title = "A meter with everything"
@@ -138,11 +138,11 @@ def test_a_wrong_file_is_told_with_its_name(before: str, after: str, words: str)
 
 
 def test_every_shipped_map_keeps_its_own_limits() -> None:
-    assert len(register_map.DRIVERS) >= 3
-    folder = Path(register_map.__file__).with_name("meters")
+    assert len(modbus_meters.DRIVERS) >= 3
+    folder = Path(modbus_meters.__file__).with_name("meters")
     names = {p.stem for p in folder.glob("*.toml") if not p.name.endswith(".vectors.toml")}
-    assert names == {driver.name for driver in register_map.DRIVERS}
-    for driver in register_map.DRIVERS:
+    assert names == {driver.name for driver in modbus_meters.DRIVERS}
+    for driver in modbus_meters.DRIVERS:
         assert isinstance(driver.kind, Polled)
         for request in driver.kind.requests(1, {}):
             read = modbus.parse_question(request.data)
@@ -176,3 +176,122 @@ def test_shortest_decimal_is_the_same_float(text: str) -> None:
     (as_float32,) = struct.unpack(">f", struct.pack(">f", float(text)))
     assert struct.pack(">f", shortest(as_float32)) == struct.pack(">f", as_float32)
     assert shortest(as_float32) == float(text)
+
+
+RICH = """
+title = "A meter behind transformers"
+models = ["X2"]
+sources = ["made for the test"]
+[modbus]
+address = 7
+max_registers_per_read = 40
+type = "uint16"
+always = ["voltage_l1"]
+not_available = { uint16 = ["ffff", "fffe"], int32 = "7fffffff" }
+[registers]
+voltage_l1 = { at = 0, scale = 0.1, limits = [80, 500] }
+voltage_l2 = { at = 1, scale = 0.1, limits = [80, 500] }
+active_power = { at = 2, type = "int32", word_order = "low-first" }
+frequency = { at = 4, scale = 0.01 }
+[factors]
+ct_ratio = { at = 10, of = ["active_power"] }
+vt_ratio = { at = 11, scale = 0.1, of = ["voltage", "active_power"] }
+[info]
+alarm = { at = 5, labels = { 0 = "off", 65533 = "on" } }
+[identity]
+model = { at = 100, letters = 3, expect = "X2.*", sample = "X2-A" }
+serial = { at = 103, type = "uint32" }
+"""
+
+
+def behind(words: list[int], ratios: tuple[int, int] | None, options: Options | None = None) -> Decoded:
+    """A round of that meter; without ratios their question stays unanswered."""
+    driver = load("x", RICH)
+    assert isinstance(driver.kind, Polled)
+    one = Round.of(driver.kind, 7, options)
+    assert [modbus.parse_question(r.data) for r in driver.kind.requests(7, {})] == [Read(7, 3, 0, 12)]
+    request = one.request
+    assert request is not None
+    data = struct.pack(">12H", *words, 0, 0, 0, 0, *(ratios or (0, 0)))
+    one.feed(modbus.closed(bytes((7, 3, 24)) + data))
+    decoded = one.result()
+    assert decoded is not None
+    return decoded
+
+
+def test_ratios_multiply_what_they_are_of() -> None:
+    words = [1000, 1100, 100, 0, 5000, 65533]
+    decoded = behind(words, (20, 20))
+    assert decoded.values == {"voltage_l1": 200.0, "voltage_l2": 220.0, "active_power": 4000.0, "frequency": 50.0}
+    assert decoded.info == {"alarm": "on"}
+    assert behind(words, (20, 20), {"ct_ratio": 3.0}).values["active_power"] == 600.0
+
+
+def test_what_a_ratio_would_tell_is_missing_without_it() -> None:
+    with pytest.raises(FixedBits, match="always has voltage_l1"):
+        behind([1000, 1100, 100, 0, 5000, 0], None)
+    decoded = behind([1000, 1100, 100, 0, 5000, 0], None, {"vt_ratio": 1.0})
+    assert decoded.quality == {"active_power": 9}
+    assert decoded.values["voltage_l1"] == 100.0
+
+
+def test_a_lone_answer_has_no_ratio() -> None:
+    driver = load("x", RICH)
+    assert isinstance(driver.kind, Polled)
+    request = driver.kind.ask(modbus.question(Read(7, 3, 0, 2)), {})
+    decoded = driver.kind.decode(((request, modbus.closed(bytes.fromhex("070304 08fd 08fc"))),), {})
+    assert decoded.values == {"voltage_l1": 230.1, "voltage_l2": 230.0}
+
+
+def test_limits_and_markers() -> None:
+    decoded = behind([2301, 9000, 0xFFFF, 0x7FFF, 0xFFFE, 0], (1, 10))
+    assert decoded.values == {"voltage_l1": 230.1, "voltage_l2": 900.0}
+    assert decoded.quality == {"voltage_l2": 4, "active_power": 9, "frequency": 9}
+    driver = load("x", RICH)
+    assert isinstance(driver.kind, Polled)
+    request = driver.kind.ask(modbus.question(Read(7, 3, 0, 1)), {})
+    with pytest.raises(Implausible, match="voltage_l1 = 2 V"):
+        driver.kind.decode(((request, modbus.closed(bytes.fromhex("070302 0014"))),), {})
+
+
+def test_an_answer_without_what_is_always_there_is_another_meter_s() -> None:
+    with pytest.raises(FixedBits, match="always has voltage_l1"):
+        behind([0xFFFF, 2301, 0, 0, 5000, 0], (1, 10))
+
+
+def test_identity_is_asked_apart() -> None:
+    driver = load("x", RICH)
+    assert isinstance(driver.kind, Polled)
+    assert driver.kind.identify is not None
+    assert driver.simulate is not None
+    slave = driver.simulate(1, 7)
+    exchanges = tuple((r, slave.answer(r.data, 1.0)) for r in driver.kind.identify(7, {}))
+    assert driver.kind.decode(exchanges, {}) == Decoded({}, {}, {"model": "X2-A", "serial": 0})
+    ((request, _),) = exchanges
+    other = modbus.closed(bytes((7, 3, 10)) + b"ABC\0\0\0" + bytes(4))
+    with pytest.raises(FixedBits, match="model is 'ABC'"):
+        driver.kind.decode(((request, other),), {})
+    with pytest.raises(DeviceFault):
+        driver.kind.decode(((request, None),), {})
+    assert find("seeed-sensecap-one-s900").options == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('always = ["voltage_l1"]', 'always = ["current"]', "'current', which is no register"),
+        ("labels = {", "label = {", "alarm: it has an unknown key 'label'"),
+        ('of = ["active_power"]', 'of = ["activ_power"]', "ct_ratio: there is no quantity 'activ_power'"),
+        ("letters = 3", "letters = 60", "do not fit"),
+        ("at = 100", "at = 65535", "cannot be asked for"),
+        ("[modbus]", "[modbus]\nspeed = 3", "unknown key 'speed'"),
+        ("title", "titel", "unknown key 'titel'"),
+        ("address = 7", "address = 300", "unit 300"),
+        ('type = "uint16"', 'type = "uint16"\nfunction = 2', "by function 2 is not possible"),
+        ("[modbus]", 'class = "wind"\n[modbus]', "unknown key 'class'|class 'wind'"),
+    ],
+)
+def test_a_wrong_rich_file_is_told(before: str, after: str, words: str) -> None:
+    assert before in RICH
+    with pytest.raises(MapError, match=rf"x\.toml: .*({words})"):
+        load("x", RICH.replace(before, after, 1))

@@ -4,7 +4,7 @@ import pytest
 from pymodbus.framer import FramerRTU
 
 from drivers.air.smoke_relay import requests
-from drivers.core import mapped, modbus
+from drivers.core import load_map, modbus
 from drivers.core.contract import Decoded, DeviceFault, Driver, Instrument, Polled
 from drivers.core.polling import Round
 from drivers.core.prove import hear
@@ -144,7 +144,7 @@ def test_a_lone_answer_finds_its_question(name: str) -> None:
 
 
 def load(text: str) -> Driver:
-    return mapped.load("box", text, "drivers.air", lambda registers, limit, seed, address: slave("renke-louver-box"))
+    return load_map.load("box", text)
 
 
 def test_a_map_becomes_a_driver() -> None:
@@ -188,5 +188,5 @@ def test_floats_show_the_digits_they_have() -> None:
     ],
 )
 def test_a_wrong_map_says_what_is_wrong(text: str, why: str) -> None:
-    with pytest.raises(mapped.MapError, match=why):
+    with pytest.raises(load_map.MapError, match=why):
         load(text)

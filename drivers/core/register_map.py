@@ -1,0 +1,176 @@
+"""An instrument that a register map describes: what to ask, and what the answers mean. `load_map` reads the files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+from drivers.core import modbus
+from drivers.core.contract import Decoded, DeviceFault, Exchange, FixedBits, Implausible, Options, Request
+from drivers.core.quantities import is_plausible, quantity
+from drivers.core.registers import Fact, Place, Register
+
+FAIL, MISSING = 4, 9
+_INVERTED = ("active_power", "reactive_power", "power_factor", "power_demand")
+_IMPORT, _EXPORT = "energy_import", "energy_export"
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A ratio that multiplies values: the option of its name, else what `place` holds times `scale`, else 1."""
+
+    name: str
+    place: Place | None = None
+    scale: float = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegisterMap:
+    """One instrument family's registers and how they may be asked for.
+
+    `info` is asked in each round, `identity` only by `identify`; `always` names what every such instrument has.
+    """
+
+    registers: tuple[Register, ...]
+    factors: tuple[Factor, ...]
+    info: tuple[Fact, ...]
+    identity: tuple[Fact, ...]
+    always: tuple[str, ...]
+    limit: int
+    max_hole: int
+    even: bool
+    gap_s: float
+    timeout_s: float
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Everything that a round asks for."""
+        return (*self.registers, *(f.place for f in self.factors if f.place), *self.info)
+
+    @property
+    def is_directed(self) -> bool:
+        """Whether anything changes where the current flows the other way."""
+        return any(quantity(r.name).base in _INVERTED or _opposite(r.name) != r.name for r in self.registers)
+
+    def reads(self, unit: int) -> list[modbus.Read]:
+        """One round: few reads within the instrument's limits that cover every register."""
+        return self._merged(unit, self.places)
+
+    def ask(self, data: bytes, options: Options) -> Request:
+        """The request of a question's bytes."""
+        size = modbus.parse_question(data).reply_bytes
+        return Request(data, partial(modbus.ReplyFramer, data), size, self.timeout_s, self.gap_s)
+
+    def requests(self, unit: int, options: Options) -> tuple[Request, ...]:
+        """One round for the instrument at this bus address."""
+        return tuple(self.ask(modbus.question(read), options) for read in self.reads(unit))
+
+    def identify(self, unit: int, options: Options) -> tuple[Request, ...]:
+        """What to ask to learn which instrument it is; its answers decode to `info` alone."""
+        return tuple(self.ask(modbus.question(read), options) for read in self._merged(unit, self.identity))
+
+    def guess(self, reply: bytes, options: Options) -> tuple[bytes, bool]:
+        """The question a lone answer seems to answer; certain where only one read of the round has its length."""
+        seen = modbus.find_reply(reply)
+        if seen is None:
+            return modbus.question(self.reads(1)[0]), False
+        fits = [r for r in self.reads(seen.unit) if (r.function, r.count) == (seen.function, seen.count)]
+        return modbus.question(fits[0] if len(fits) == 1 else seen), len(fits) == 1
+
+    def decode(self, exchanges: tuple[Exchange, ...], options: Options) -> Decoded:
+        """The values of the answers.
+
+        Raises `DeviceFault` where they should hold values and hold none, `Implausible` where all are impossible, and
+        `FixedBits` where they are another instrument's.
+        """
+        found = [(place, data) for request, reply in exchanges for place, data in self._placed(request, reply)]
+        factors = self._factors([place.name for place, _ in found], dict(found_factors(found)), options)
+        values: dict[str, float] = {}
+        quality: dict[str, int] = {}
+        info: dict[str, str | int] = {}
+        for place, data in found:
+            if isinstance(place, Fact):
+                fact = None if data is None else place.fact(data)
+                if fact is not None:
+                    _match(place, fact)
+                    info[place.name] = fact
+            elif isinstance(place, Register):
+                value = None if data is None else place.value(data)
+                for name in place.factors:
+                    factor = factors[name]
+                    value = None if value is None or factor is None else value * factor
+                if value is None:
+                    quality[place.name] = MISSING
+                    if data is not None and place.name in self.always:
+                        raise FixedBits(f"another meter's answer: this one always has {place.name}, and here is none")
+                    continue
+                values[place.name] = value
+                low, high = place.limits or (value, value)
+                if not (low <= value <= high and is_plausible(place.name, value)):
+                    quality[place.name] = FAIL
+        if not values and (quality or not info):
+            raise DeviceFault(f"the meter marks every value as not available: {', '.join(quality) or 'no register'}")
+        if values and all(quality.get(name) == FAIL for name in values):
+            name, value = next(iter(values.items()))
+            raise Implausible(f"every value is impossible, such as {name} = {value:g} {quantity(name).unit}")
+        if options.get("invert"):
+            values, quality = invert_values(values), {_opposite(name): flag for name, flag in quality.items()}
+        return Decoded(values, quality, info)
+
+    def _merged(self, unit: int, places: tuple[Place, ...]) -> list[modbus.Read]:
+        wanted = (modbus.Read(unit, p.function, p.at, p.count) for p in places)
+        return modbus.merge(wanted, self.limit, self.max_hole, even=self.even)
+
+    def _placed(self, request: Request, reply: bytes | None) -> Iterator[tuple[Place, bytes | None]]:
+        """What stands in an answer and its bytes; None for them where no answer came."""
+        read = modbus.parse_question(request.data)
+        data = None if reply is None else modbus.reply_data(reply, read)
+        for place in _inside(self, read.function, read.start, read.count):
+            at = (place.at - read.start) * 2
+            yield place, None if data is None else data[at : at + place.count * 2]
+
+    def _factors(
+        self, asked: list[str], found: Mapping[str, float | None], options: Options
+    ) -> dict[str, float | None]:
+        """The factors by name; None where the instrument was asked and did not tell: then nobody knows the values."""
+        out: dict[str, float | None] = {}
+        for factor in self.factors:
+            said = float(options.get(factor.name, 0))
+            if said > 0:
+                out[factor.name] = said
+            elif factor.name not in asked:
+                out[factor.name] = 1.0
+            else:
+                number = found.get(factor.name)
+                out[factor.name] = number * factor.scale if number else None
+        return out
+
+
+def found_factors(found: list[tuple[Place, bytes | None]]) -> Iterator[tuple[str, float | None]]:
+    """Names and numbers of the places that are neither quantities nor facts."""
+    for place, data in found:
+        if not isinstance(place, Register | Fact):
+            yield place.name, None if data is None else place.number(data)
+
+
+def invert_values(values: Mapping[str, float]) -> dict[str, float]:
+    """The same values of a meter whose current flows the other way."""
+    return {_opposite(name): -value if quantity(name).base in _INVERTED else value for name, value in values.items()}
+
+
+@lru_cache(maxsize=1024)
+def _inside(meter: RegisterMap, function: int, start: int, count: int) -> list[Place]:
+    end = start + count
+    every = (*meter.places, *meter.identity)
+    return [p for p in every if p.function == function and start <= p.at and p.at + p.count <= end]
+
+
+def _match(place: Fact, fact: str | int) -> None:
+    if place.expect and not re.fullmatch(place.expect, str(fact)):
+        raise FixedBits(f"another meter's answer: {place.name} is {fact!r}, which does not match {place.expect!r}")
+
+
+def _opposite(name: str) -> str:
+    return name.replace(_IMPORT, _EXPORT) if _IMPORT in name else name.replace(_EXPORT, _IMPORT)

@@ -1,0 +1,75 @@
+"""A Modbus instrument that is not there, made of its register map: it keeps the real one's registers and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import pi, sin
+from random import Random
+
+from drivers.core import modbus
+from drivers.core.quantities import quantity
+from drivers.core.registers import Fact, Place, Register
+from drivers.core.simulated_slave import SimulatedSlave
+
+Values = Callable[[float], Mapping[str, float]]
+"""What is measured at `t` seconds, by quantity."""
+
+Model = Callable[[Sequence[str], int, int], Values]
+"""`model(quantities, seed, address)`: something to measure."""
+
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS = 1, 2
+
+
+class SimulatedMap(SimulatedSlave):
+    """The slave at one bus address. A question that meets none of its registers, goes beyond its last one, or is odd
+    where only even ones are taken, gets exception 2; another function than the map's gets exception 1.
+    """
+
+    def __init__(self, places: Sequence[Place], limit: int, even: bool, values: Values, address: int) -> None:
+        super().__init__(address, limit)
+        self._places = places
+        self._even = even
+        self._values = values
+        self._ends = {p.function: max(x.at + x.count for x in places if x.function == p.function) for p in places}
+
+    def data(self, read: modbus.Read, t: float) -> bytes | int:
+        """The registers that are asked for; what stands between those of the map is zero."""
+        if read.function not in self._ends:
+            return ILLEGAL_FUNCTION
+        if read.start + read.count > self._ends[read.function] or (self._even and (read.start % 2 or read.count % 2)):
+            return ILLEGAL_ADDRESS
+        out, values, is_met = bytearray(read.count * 2), self._values(t), False
+        for place in self._places:
+            at, size = (place.at - read.start) * 2, place.count * 2
+            if place.function == read.function and 0 <= at <= len(out) - size:
+                out[at : at + size] = _encoded(place, values)
+                is_met = True
+        return bytes(out) if is_met else ILLEGAL_ADDRESS
+
+
+def _encoded(place: Place, values: Mapping[str, float]) -> bytes:
+    if isinstance(place, Register):
+        return place.encode(values[place.name])
+    return place.encode() if isinstance(place, Fact) else place.bytes_of(1)  # a factor that changes nothing
+
+
+def plain_model(quantities: Sequence[str], seed: int, address: int) -> Values:
+    """Values that swing slowly in the lower part of what is physically possible; counters rise by one an hour."""
+    dice = Random(f"{seed}/{address}")
+    shifts = {name: dice.uniform(0, 2 * pi) for name in quantities}
+
+    def values(t: float) -> dict[str, float]:
+        out = {}
+        for name in quantities:
+            known = quantity(name)
+            low, high = known.span or (0.0, 100.0)
+            middle = max(low, min(0.5 * (low + high), 20.0))
+            if known.kind in ("counter", "total"):
+                out[name] = t % 1e8 / 3600
+            elif known.kind == "contact":
+                out[name] = float(sin(t / 300 + shifts[name]) > 0.9)
+            else:
+                out[name] = middle + 0.2 * min(high - middle, middle - low, 10.0) * sin(t / 600 + shifts[name])
+        return out
+
+    return values
