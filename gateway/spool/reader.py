@@ -90,7 +90,8 @@ class Reader:
                 if found.kind == ENTRY:
                     if found.number > committed:
                         break  # being written at this moment
-                    entries.add(found.number)
+                    if found.number <= segment.last:  # a commit that was written again stands in the next segment too
+                        entries.add(found.number)
                 if found.kind or segment.last != OPEN_END:
                     report.damaged_places += damaged
                     damaged = 0

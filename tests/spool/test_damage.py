@@ -65,6 +65,15 @@ def test_the_end_may_be_missing_from_any_byte_on(tmp_path: Path, is_zeroed: bool
         spool.release()
 
 
+def test_an_undamaged_spool_is_found_to_be_so(tmp_path: Path) -> None:
+    sample = make_sample(tmp_path)
+    spool = _reopen(sample, sample.files)
+    report = spool.verify()
+    assert (report.entries, report.damaged_places, report.unreadable) == (len(sample.entries), 0, [])
+    assert report.segments == len(sample.files) + 1
+    spool.release()
+
+
 def test_a_segment_that_is_gone_is_declared(tmp_path: Path, runner: asyncio.Runner) -> None:
     sample = make_sample(tmp_path)
     for missing in list(sample.files)[:-1]:
