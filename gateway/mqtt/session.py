@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from typing import Any, Protocol
+from collections.abc import Awaitable
+from typing import Any, Protocol, TypeVar
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -29,6 +30,8 @@ from gateway.mqtt.tls import explain, make_context
 
 MAXIMUM_PACKET = 1 << 20
 """The largest packet taken from a broker, in bytes; told to it under MQTT 5."""
+
+_T = TypeVar("_T")
 
 _GOODBYE_S = 1.0
 _PINGREQ = b"\xc0\x00"
@@ -269,6 +272,14 @@ class Session(aiomqtt.Client):
     ) -> None:
         if not self._is_writing:  # else it only says that a QoS 0 message is written, whose id may be anyone's
             self._listener.on_puback(mid, reason_code.value, reason_code.getName().lower())
+
+    async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:
+        # aiomqtt's uses asyncio.wait_for, which in Python 3.11 swallows a cancellation that meets the answer.
+        try:
+            async with asyncio.timeout(self.timeout if timeout is None else timeout):
+                return await fut
+        except TimeoutError:
+            raise aiomqtt.MqttError("Operation timed out") from None
 
     def _on_subscribe(
         self,

@@ -222,6 +222,22 @@ async def test_cancelled_at_any_moment_nothing_stays(mosquitto: Mosquitto) -> No
     await until(lambda: open_sockets() <= before and len(asyncio.all_tasks()) == 1)
 
 
+async def test_a_cancellation_that_meets_the_answer_to_a_subscription_is_not_swallowed(mosquitto: Mosquitto) -> None:
+    async with link.connect(Broker(mosquitto.url, "node")) as connection:
+        client = connection._session._client
+        answered = client.on_subscribe
+        assert answered is not None
+
+        def and_cancelled(*said: object) -> None:
+            answered(*said)  # type: ignore[arg-type]  # passed through as it came
+            subscribing.cancel()
+
+        client.on_subscribe = and_cancelled
+        subscribing = asyncio.create_task(connection.subscribe("a"))
+        await asyncio.wait((subscribing,))
+        assert subscribing.cancelled()
+
+
 async def test_cancelling_has_the_will_published(mosquitto: Mosquitto) -> None:
     async def script() -> None:
         await stay_connected(
