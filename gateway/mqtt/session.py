@@ -10,7 +10,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -30,8 +30,6 @@ from gateway.mqtt.tls import explain, make_context
 
 MAXIMUM_PACKET = 1 << 20
 """The largest packet taken from a broker, in bytes; told to it under MQTT 5."""
-
-_T = TypeVar("_T")
 
 _GOODBYE_S = 1.0
 _PINGREQ = b"\xc0\x00"
@@ -273,7 +271,7 @@ class Session(aiomqtt.Client):
         if not self._is_writing:  # else it only says that a QoS 0 message is written, whose id may be anyone's
             self._listener.on_puback(mid, reason_code.value, reason_code.getName().lower())
 
-    async def _wait_for(self, fut: Awaitable[_T], timeout: float | None) -> _T:
+    async def _wait_for(self, fut: Awaitable[Any], timeout: float | None) -> Any:
         # aiomqtt's uses asyncio.wait_for, which in Python 3.11 swallows a cancellation that meets the answer.
         try:
             async with asyncio.timeout(self.timeout if timeout is None else timeout):
