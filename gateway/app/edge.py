@@ -16,6 +16,7 @@ from gateway.config import Config
 from gateway.config import model as said
 from gateway.edge.clock import SystemClock
 from gateway.edge.combine import Method, default_method
+from gateway.edge.dating import Dating, look_back
 from gateway.edge.node import Node
 from gateway.edge.outlet import Outlet
 from gateway.edge.presence import DeviceFacts, NodeFacts, Presence
@@ -51,7 +52,8 @@ def build_node(config: Config, table: said.Node, spool: Spool) -> Node:
     """The node with all its devices, ready to run."""
     broker = config.mqtt
     assert broker is not None, "checked when the configuration was read"
-    clock = SystemClock()
+    clock = SystemClock(believes=table.clock == "trusted")
+    dating = Dating(spool, clock, look_back(spool), wait_s=table.clock_wait_s)
     drivers = {device.id: find(device.driver) for device in config.devices}
     facts = [_facts(device, drivers[device.id]) for device in config.devices]
     outlet = Outlet(
@@ -61,6 +63,7 @@ def build_node(config: Config, table: said.Node, spool: Spool) -> Node:
         node=table.id,
         confirm=broker.confirm,
         now=lambda: clock.mono_ns() / 1e9,
+        times=dating,
         resend_after_s=broker.resend_after_s,
     )
     presence = Presence(
@@ -71,13 +74,16 @@ def build_node(config: Config, table: said.Node, spool: Spool) -> Node:
         wall_ns=clock.wall_ns,
         spools=lambda: {spool.id: SpoolRange(spool.first, spool.next)},
     )
-    recorder = Recorder(spool, clock, {each.id: each.device_class for each in facts})
+    # What happens to the node itself bears its name, as that of a device of the place where it stands.
+    classes = {table.id: "place"} | {each.id: each.device_class for each in facts}
+    recorder = Recorder(spool, clock, dating, classes)
     node = Node(
         spool,
         outlet,
         presence,
         recorder,
         clock,
+        dating,
         lambda: link_broker(broker, f"lanna-{table.id}"),
         root=broker.root,
         node=table.id,

@@ -70,6 +70,7 @@ def write_config(folder: Path, broker_url: str, ports: dict[str, Path]) -> Path:
 id = "demo"
 site = "tha-phae"
 name = {{ th = "สาธิต ท่าแพ", en = "Demo, Tha Phae" }}
+clock = "trusted"
 
 [spool]
 path = "{folder}/spool"

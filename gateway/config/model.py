@@ -62,6 +62,10 @@ class Node(Table):
     site: Id = Field(examples=["nimman"])
     name: Names = Field(default={}, examples=[{"th": "นิมมานเหมินท์ 7", "en": "Nimman 7"}])
     position: Position | None = Field(None, examples=[{"lat": 18.7966, "lon": 98.9678, "elevation_m": 315}])
+    clock: Literal["auto", "trusted"] = "auto"
+    clock_wait_s: Annotated[Duration, duration_between("0 s", "30 days")] = Field(
+        "15 min", alias="clock_wait", validate_default=True
+    )
 
 
 class Spool(Table):

@@ -7,14 +7,16 @@ import logging
 from collections.abc import Callable, Mapping
 
 import gateway.wire.payload as wire
+from gateway.edge.dating import Clock, Dating
 from gateway.edge.outlet import Outlet
 from gateway.edge.presence import Presence
-from gateway.edge.recorder import Clock, Recorder
+from gateway.edge.recorder import Recorder
 from gateway.edge.station import Report, Station
+from gateway.edge.trust import Step
 from gateway.edge.uplink import Uplink
 from gateway.mqtt.link import Broker
 from gateway.spool.spool import Spool
-from gateway.wire.times import format_time
+from gateway.wire.times import SECOND, format_time
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ class Node:
         presence: Presence,
         recorder: Recorder,
         clock: Clock,
+        dating: Dating,
         broker: Callable[[], Broker],
         *,
         root: str,
@@ -38,7 +41,8 @@ class Node:
         self.stations: dict[str, Station] = {}
         self.recorded: dict[str, int] = {}
         """Readings and events that got a number since the start, by device."""
-        self._presence, self._recorder, self._clock = presence, recorder, clock
+        self._presence, self._recorder, self._clock, self._dating = presence, recorder, clock, dating
+        self._node = node
         self._states: dict[str, wire.DeviceState] = {}
         self.uplink = Uplink(outlet, presence, broker, root=root, node=node, health=self.health)
 
@@ -51,6 +55,7 @@ class Node:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.spool.run(), name="spool")
             group.create_task(self.uplink.run(), name="uplink")
+            group.create_task(self._dating.run(self.uplink.is_online.is_set, self.on_step), name="dating")
             for name, station in self.stations.items():
                 group.create_task(station.run(), name=f"station {name}")
 
@@ -70,6 +75,11 @@ class Node:
         self.uplink.say(self._presence.changed(device, state, why))
         self._recorder.event(device, "state", {"from": before or "", "to": state, "why": why})
         self.recorded[device] = self.recorded.get(device, 0) + 1
+
+    def on_step(self, step: Step) -> None:
+        """A jump of the wall clock is an event of the node itself."""
+        data = {"by_s": round(step.by_ns / SECOND, 3), "explained": step.is_explained}
+        self._recorder.event(self._node, "clock-step", data)
 
     # What operators ask.
 
@@ -102,7 +112,7 @@ class Node:
             None,
             sum(losses.values()),
             dict(losses),
-            int(self._clock.is_trusted()),
+            int(self._clock.offset_ns() is not None),
             self.outlet.unsettled,
             self.outlet.unconfirmed,
             {name: self._device_health(station) for name, station in self.stations.items()},

@@ -3,6 +3,7 @@
 Every committed number is in exactly one of these places:
 
     live        fresh, goes out at once on its own topic      (bounded; what grows old moves to waiting)
+    held        nobody knows its time yet                     (on disk; here only as ranges)
     waiting     goes out as backlog, in batches               (on disk; here only as ranges)
     open        handed to the broker, no answer yet           (bounded by the window)
     unconfirmed the broker has it, the ledger has not said so (confirm = "stored" only; ranges)
@@ -18,12 +19,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from gateway.mqtt.link import Connection, Disconnected, LinkError, Message, PublishRefused
 from gateway.spool.intervals import Intervals
 from gateway.spool.spool import Spool
 from gateway.wire import entry as wire
+from gateway.wire.dating import UNDECIDED, Undecided
 from gateway.wire.payload import Stored
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,16 @@ PACKET_OVERHEAD = 256
 REFUSED_PAUSE_S = 5.0
 
 Ranges = list[tuple[int, int]]
+
+
+class Times(Protocol):
+    """Who knows under which time an entry is published."""
+
+    def time_of(self, seq: int, entry: wire.Entry) -> str | Undecided | None:
+        """Its time, None for never, or UNDECIDED: it must wait."""
+
+    def on_decided(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called whenever some of what was undecided no longer is."""
 
 
 @dataclass(slots=True)
@@ -64,6 +76,7 @@ class Outlet:
         node: str,
         confirm: Literal["stored", "broker"],
         now: Callable[[], float],
+        times: Times,
         window: int = 500,
         late_window: int = 8,
         late_per_s: float = 0,
@@ -77,6 +90,8 @@ class Outlet:
         self._late_per_s, self._resend_after_s = late_per_s, resend_after_s
         self._live: deque[tuple[float, int, bytes]] = deque()
         self._waiting = Intervals(spool.pending(name))
+        self._held = Intervals()
+        self._times = times
         self._open: dict[asyncio.Future[None], Ranges] = {}
         self._fresh: deque[tuple[float, Ranges]] = deque()
         """Acknowledged by the broker less than `resend_after_s` ago: the ledger may still be writing them."""
@@ -87,13 +102,20 @@ class Outlet:
         self._paused_until = 0.0
         self._set_ready()
         spool.on_commit(self.offer)
+        times.on_decided(self._let_go)
 
     # What the rest of the node asks.
 
     @property
     def unsettled(self) -> int:
         """Numbers committed and not yet settled, wherever they are."""
-        return len(self._live) + len(self._waiting) + self._count(self._open.values()) + self.unconfirmed
+        waiting = len(self._live) + len(self._waiting) + len(self._held)
+        return waiting + self._count(self._open.values()) + self.unconfirmed
+
+    @property
+    def held(self) -> int:
+        """Numbers that wait for their time to be known."""
+        return len(self._held)
 
     @property
     def unconfirmed(self) -> int:
@@ -130,6 +152,12 @@ class Outlet:
         if self._waiting:
             self._late_ready.set()
 
+    def _let_go(self) -> None:
+        """Look again at what was held; what is still undecided will be held again."""
+        self._waiting.update(self._held)
+        self._held = Intervals()
+        self._set_ready()
+
     # To the broker.
 
     async def use(self, connection: Connection) -> None:
@@ -156,7 +184,13 @@ class Outlet:
                 slots.release()
                 continue
             _, seq, data = self._live.popleft()
-            topic, payload = wire.live_message(self._root, self._node, self._spool.id, seq, wire.unpack(data))
+            entry = wire.unpack(data)
+            t = self._times.time_of(seq, entry)
+            if t is UNDECIDED:
+                self._held.add(seq)
+                slots.release()
+                continue
+            topic, payload = wire.live_message(self._root, self._node, self._spool.id, seq, entry, t)
             self._publish(connection, slots, Message(topic, payload), [(seq, seq)])
             self.counters.live += 1
 
@@ -195,8 +229,13 @@ class Outlet:
         sizes: dict[str, int] = {}
         for seq, data in entries:
             entry = wire.unpack(data)
+            t = self._times.time_of(seq, entry)
+            if t is UNDECIDED:
+                self._waiting.remove(seq)
+                self._held.add(seq)
+                continue
             cls = entry.device_class
-            part = wire.late_part(seq, entry)
+            part = wire.late_part(seq, entry, t)
             if cls not in parts:
                 parts[cls], seqs[cls], sizes[cls] = [], [], PACKET_OVERHEAD
             elif sizes[cls] + len(part) > limit:
@@ -259,7 +298,7 @@ class Outlet:
         upto = min(settled.upto, self._spool.next - 1)
         if upto >= self._spool.first:
             self._spool.settle(self._name, 1, upto)
-            for place in (self._waiting, self._overdue):
+            for place in (self._waiting, self._held, self._overdue):
                 place.remove(1, upto)
         self._age(upto)
         self._settled.set()

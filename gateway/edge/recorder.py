@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Protocol
 
-from gateway.edge.clock import DeviceTimes
+from gateway.edge.dating import Stamp
 from gateway.wire.entry import Entry, pack
 from gateway.wire.payload import FAIL, MISSING, NOT_EVALUATED
-from gateway.wire.times import MS
 
 
 class Log(Protocol):
@@ -26,15 +25,19 @@ class Clock(Protocol):
 
     def mono_ns(self) -> int: ...
     def wall_ns(self) -> int: ...
-    def is_trusted(self) -> bool: ...
+
+
+class Stamps(Protocol):
+    """Who gives entries their times."""
+
+    def stamp(self, device: str, at_ns: int, mono_ns: int) -> Stamp: ...
 
 
 class Recorder:
-    """Dates readings and events and hands them to the spool."""
+    """Makes entries of readings and events and hands them to the spool."""
 
-    def __init__(self, log: Log, clock: Clock, classes: Mapping[str, str]) -> None:
-        self._log, self._clock, self._classes = log, clock, classes
-        self._times = DeviceTimes()
+    def __init__(self, log: Log, clock: Clock, stamps: Stamps, classes: Mapping[str, str]) -> None:
+        self._log, self._clock, self._stamps, self._classes = log, clock, stamps, classes
 
     def reading(
         self, device: str, at_ns: int, mono_ns: int, values: Mapping[str, float], quality: Mapping[str, int]
@@ -66,16 +69,7 @@ class Recorder:
         return self._append(device, self._clock.wall_ns(), self._clock.mono_ns(), event=event, data=dict(data))
 
     def _append(self, device: str, at_ns: int, mono_ns: int, **content: Any) -> int:
-        return self._log.append(
-            pack(
-                Entry(
-                    self._classes[device],
-                    device,
-                    self._times.date(device, at_ns),
-                    mono_ns // MS,
-                    self._clock.boot,
-                    self._clock.is_trusted(),
-                    **content,
-                )
-            )
-        )
+        at_ms, mono_ms, is_trusted, least_ms = self._stamps.stamp(device, at_ns, mono_ns)
+        boot, device_class = self._clock.boot, self._classes[device]
+        entry = Entry(device_class, device, at_ms, mono_ms, boot, is_trusted, least_ms=least_ms, **content)
+        return self._log.append(pack(entry))

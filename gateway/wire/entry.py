@@ -12,12 +12,15 @@ from typing import Any
 import msgspec
 
 from gateway.wire.payload import Event, LateEntry, Reading, encode
-from gateway.wire.times import MS, format_time
 from gateway.wire.topics import backlog_topic, device_topic
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One reading or event of one device. `at_ms` is wall time, `mono_ms` CLOCK_BOOTTIME of boot `boot`."""
+    """One reading or event of one device. `at_ms` is wall time, `mono_ms` CLOCK_BOOTTIME of boot `boot`.
+
+    With `is_trusted`, `at_ms` is the time that is published. Without, it is only what the clock said; a time found
+    later (gateway.wire.dating) is at least `least_ms`, so that the times of one device rise.
+    """
 
     device_class: str
     device: str
@@ -30,11 +33,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     failed: dict[str, float] = {}
     event: str = ""
     data: dict[str, Any] = {}
-
-    @property
-    def t(self) -> str:
-        """The time that is published."""
-        return format_time(self.at_ms * MS)
+    least_ms: int = 0
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -54,20 +53,20 @@ def unpack(data: bytes) -> Entry:
         raise ValueError(f"not a spool entry: {error}") from None
 
 
-def live_message(root: str, node: str, spool: str, seq: int, entry: Entry) -> tuple[str, bytes]:
-    """Topic and payload of an entry that goes out as it happens."""
+def live_message(root: str, node: str, spool: str, seq: int, entry: Entry, t: str | None) -> tuple[str, bytes]:
+    """Topic and payload of an entry that goes out as it happens; `t` is its time."""
     if entry.event:
         topic = device_topic(root, node, entry.device_class, entry.device, "event")
-        return topic, encode(Event(entry.t, spool, seq, entry.event, entry.data))
+        return topic, encode(Event(t, spool, seq, entry.event, entry.data))
     topic = device_topic(root, node, entry.device_class, entry.device, "reading")
-    return topic, encode(Reading(entry.t, spool, seq, entry.v, entry.q, entry.failed))
+    return topic, encode(Reading(t, spool, seq, entry.v, entry.q, entry.failed))
 
 
-def late_part(seq: int, entry: Entry) -> bytes:
-    """One member of a backlog batch, as JSON."""
+def late_part(seq: int, entry: Entry, t: str | None) -> bytes:
+    """One member of a backlog batch, as JSON; `t` is its time."""
     if entry.event:
-        return encode(LateEntry(entry.device, entry.t, seq, event=entry.event, data=entry.data))
-    return encode(LateEntry(entry.device, entry.t, seq, entry.v, entry.q, entry.failed))
+        return encode(LateEntry(entry.device, t, seq, event=entry.event, data=entry.data))
+    return encode(LateEntry(entry.device, t, seq, entry.v, entry.q, entry.failed))
 
 
 def late_message(root: str, node: str, device_class: str, spool: str, parts: list[bytes]) -> tuple[str, bytes]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.edge import outlet as module
+from gateway.edge.clock import SystemClock
+from gateway.edge.dating import Dating
 from gateway.edge.outlet import Outlet
 from gateway.mqtt.link import Disconnected, Message, PublishRefused
 from gateway.spool.spool import Spool
@@ -70,6 +72,7 @@ class Bench:
             node="n",
             confirm=confirm,  # type: ignore[arg-type]  # both words are tried
             now=lambda: self.time,
+            times=Dating(spool, SystemClock(believes=True), [], wait_s=60),
             **settings,  # type: ignore[arg-type]  # numbers, as the tests give them
         )
 

@@ -20,6 +20,7 @@ def edge_config(
 [node]
 id = "node-1"
 site = "test"
+clock = "trusted"
 
 [spool]
 path = "{folder}/spool"

@@ -6,11 +6,12 @@ from gateway.wire import entry as e
 from gateway.wire.payload import Backlog, Event, NodeStatus, Reading, SpoolRange, decode, encode
 from gateway.wire.topics import Address, is_id, parse
 
+T = "2026-03-20T09:46:40.120Z"
 ENTRY = e.Entry("air", "pms-roof", 1_774_000_000_120, 5_000, "9f3c71aa", True, {"pm2_5": 37.5}, {"pm10": 3, "pm1": 9})
 
 
 def test_a_reading_looks_as_the_design_says() -> None:
-    topic, payload = e.live_message("lanna/v1", "nimman-07", "9f3c71aa", 1234, ENTRY)
+    topic, payload = e.live_message("lanna/v1", "nimman-07", "9f3c71aa", 1234, ENTRY, T)
     assert topic == "lanna/v1/nimman-07/air/pms-roof/reading"
     assert json.loads(payload) == {
         "t": "2026-03-20T09:46:40.120Z",
@@ -25,13 +26,13 @@ def test_a_reading_looks_as_the_design_says() -> None:
 def test_backlog_carries_the_same_readings_and_events() -> None:
     event = e.Entry("air", "pms-roof", 1_774_000_000_120, 5_000, "b", True, event="reset", data={"from": 9})
     topic, payload = e.late_message(
-        "lanna/v1", "nimman-07", "air", "9f3c71aa", [e.late_part(1, ENTRY), e.late_part(2, event)]
+        "lanna/v1", "nimman-07", "air", "9f3c71aa", [e.late_part(1, ENTRY, T), e.late_part(2, event, None)]
     )
     assert topic == "lanna/v1/nimman-07/air/backlog"
     batch = decode(Backlog, payload)
     assert [(r.seq, r.v, r.event) for r in batch.readings] == [(1, {"pm2_5": 37.5}, None), (2, None, "reset")]
-    assert e.live_message("lanna/v1", "n", "s", 2, event)[0].endswith("/event")
-    assert decode(Event, e.live_message("lanna/v1", "n", "s", 2, event)[1]).data == {"from": 9}
+    assert e.live_message("lanna/v1", "n", "s", 2, event, T)[0].endswith("/event")
+    assert decode(Event, e.live_message("lanna/v1", "n", "s", 2, event, T)[1]).data == {"from": 9}
 
 
 def test_an_entry_survives_the_disk() -> None:
