@@ -22,12 +22,16 @@ pytestmark = [pytest.mark.mosquitto, pytest.mark.victoria]
 
 GRACE_S = 1.0
 RATE_HZ = 20
-# What deploy/broker/mosquitto.conf sets, at the rig's own port and folder.
-SHIPPED = {
-    "persistence": "true",
-    "max_queued_messages": "100000",
-    "max_inflight_messages": "1000",
-}
+CONFIG = Path(__file__).parents[2] / "deploy" / "broker" / "mosquitto.conf"
+
+
+def shipped() -> dict[str, str]:
+    """What the shipped mosquitto.conf sets; the rig gives port, folder and user."""
+    lines = [line.split(None, 1) for line in CONFIG.read_text().splitlines() if line and not line.startswith("#")]
+    settings = {line[0]: line[1] for line in lines}
+    assert settings["max_queued_messages"] == "100000"
+    here = {"listener", "allow_anonymous", "persistence_location", "user", "log_dest", "pid_file", "log_type"}
+    return {key: value for key, value in settings.items() if key not in here}
 
 
 class System:
@@ -66,7 +70,7 @@ class System:
 @contextmanager
 def system(folder: Path) -> Iterator[System]:
     with (
-        Mosquitto(folder / "broker", settings=SHIPPED) as broker,
+        Mosquitto(folder / "broker", settings=shipped()) as broker,
         NumberedPlantower(folder / "tty-pms", RATE_HZ) as instrument,
     ):
         made = System(folder, broker, instrument)
@@ -139,7 +143,7 @@ def test_kill_9_of_the_edge_loses_only_what_it_could_not_hear(tmp_path: Path) ->
 
 def test_a_database_that_is_away_stops_nothing_else(tmp_path: Path) -> None:
     with (
-        Mosquitto(tmp_path / "broker", settings=SHIPPED) as broker,
+        Mosquitto(tmp_path / "broker", settings=shipped()) as broker,
         VictoriaMetrics(tmp_path / "victoria") as victoria,
         NumberedPlantower(tmp_path / "tty-pms", RATE_HZ) as instrument,
     ):
