@@ -40,6 +40,7 @@ async def run_ingest(table: said.Ingest, running: Running) -> None:
                         retention_s=retention_s,
                         batch_readings=table.batch_readings,
                         batch_age_s=table.batch_age_s,
+                        grace_s=table.grace_s,
                     ),
                     sink,
                     ledger,

@@ -99,6 +99,7 @@ class NodeBroker(Broker):
     resend_after_s: Annotated[Duration, duration_between("5 s", "1 day")] = Field(
         "60 s", alias="resend_after", validate_default=True
     )
+    backlog_per_s: int = Field(0, ge=0, le=1_000_000)
 
 
 class _LineSettings(Table):
@@ -170,6 +171,7 @@ class Ingest(Table):
     batch_age_s: Annotated[Duration, duration_between("0 s", "1 min")] = Field(
         "50 ms", alias="batch_age", validate_default=True
     )
+    grace_s: Annotated[Duration, duration_between("5 s", "1 day")] = Field("60 s", alias="grace", validate_default=True)
     mqtt: IngestBroker | None = Field(None, examples=[{"url": "mqtt://127.0.0.1:1883"}])
     influx: Influx | None = None
     sqlite: Sqlite | None = None

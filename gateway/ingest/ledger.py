@@ -201,11 +201,12 @@ class SqliteLedger:
 
     def stored(self, node: str, at: int, grace_s: float) -> Stored:
         """What the node may be told now. Commit before it is published."""
-        spools = {
-            spool: SpoolSettled(record.settled.upto(), self.missing(node, spool, at, grace_s))
-            for (owner, spool), record in self._spools.items()
-            if owner == node and not record.is_closed
-        }
+        spools = {}
+        for (owner, spool), record in self._spools.items():
+            if owner == node and not record.is_closed:
+                upto, horizon = record.settled.upto(), record.horizon
+                following = horizon + 1 if horizon > upto else 0
+                spools[spool] = SpoolSettled(upto, self.missing(node, spool, at, grace_s), following)
         return Stored(self.id, spools)
 
     def exceptions(self, node: str, spool: str) -> dict[tuple[str, str], list[tuple[int, int]]]:

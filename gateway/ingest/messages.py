@@ -185,7 +185,7 @@ class Reader:
                     part.holds = _holds(health.spools)
                     part.points += notes.health_notes(address.node, health, intake, now_at)
                 case "lost", _:
-                    part.lost = _lost(payload.decode(dict[str, list[tuple[int, int, str]]], data))
+                    part.lost = _lost(payload.decode(payload.Lost, data))
         except ValueError as error:
             raise Unreadable(Reason.JSON, str(error)) from None
 

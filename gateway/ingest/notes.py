@@ -61,6 +61,9 @@ def health_notes(node: str, health: payload.Health, intake: Intake, now_at: int)
         "clock_trusted": float(health.clock_trusted),
         "unsettled": float(health.unsettled),
         "unconfirmed": float(health.unconfirmed),
+        "resent": float(health.resent),
+        "refused": float(sum(health.refused.values())),
+        "ledger_silent": float(health.ledger_silent),
     }
     if health.hours_left is not None:
         fields["hours_left"] = health.hours_left

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from gateway.ingest.counters import Counters
-from gateway.ingest.ledger import LOST, PARKED, Ledger, LedgerError
+from gateway.ingest.ledger import BEFORE, LOST, PARKED, Ledger, LedgerError
 from gateway.ingest.messages import Part
 from gateway.ingest.parked import Refused
 from gateway.ingest.points import Note, Point
@@ -201,7 +201,9 @@ class Settler:
             if part.is_birth:
                 births.add(part.node)
             for spool, first, last, reason in part.lost:
-                self._counters.declared_lost += ledger.declare(part.node, spool, first, last, reason, LOST)
+                state = BEFORE if reason == payload.SETTLED_BEFORE else LOST
+                count = ledger.declare(part.node, spool, first, last, reason, state)
+                self._counters.declared_lost += count * (state == LOST)
         for (node, spool), numbers in settled.items():
             ledger.settle(node, spool, numbers.ranges())
         for (node, spool), numbers in unsure.items():

@@ -121,6 +121,15 @@ class Intervals:
         """The ranges in ascending order, both ends included."""
         return list(zip(self._starts, self._ends, strict=True))
 
+    def lowest(self) -> tuple[int, int] | None:
+        """The first range."""
+        return (self._starts[0], self._ends[0]) if self._starts else None
+
+    @property
+    def pieces(self) -> int:
+        """How many ranges there are: what the memory is proportional to."""
+        return len(self._starts)
+
     def copy(self) -> Intervals:
         """An independent set with the same numbers."""
         twin = Intervals()

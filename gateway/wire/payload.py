@@ -125,7 +125,11 @@ class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The node about itself, every minute."""
+    """The node about itself, every minute.
+
+    `hours_left`: how long an outage may last before readings are lost, at the present rate. `ledger_silent`: 1 where
+    published readings were not confirmed for 5 minutes. `resent` and `refused` count since the node started.
+    """
 
     t: str | None
     spools: dict[str, SpoolRange] = {}
@@ -137,14 +141,23 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     clock_trusted: int = 0
     unsettled: int = 0
     unconfirmed: int = 0
+    undated: int = 0
+    resent: int = 0
+    refused: dict[str, int] = {}
+    link: str = ""
+    ledger_silent: int = 0
     devices: dict[str, DeviceHealth] = {}
 
 
 class SpoolSettled(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All numbers up to and including `upto` are settled; `missing` are holes above it that are overdue, inclusive."""
+    """All numbers up to and including `upto` are settled; `missing` are holes above it that are overdue, inclusive.
+
+    `next` is one above the highest number the ledger knows of; left out where that is `upto` + 1.
+    """
 
     upto: int
     missing: list[tuple[int, int]] = []
+    next: int = 0
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -153,6 +166,11 @@ class Stored(msgspec.Struct, frozen=True):
     ledger: str
     spools: dict[str, SpoolSettled]
 
+
+Lost = dict[str, list[tuple[int, int, str]]]
+"""What a node can no longer send, by spool: first, last, reason. Retained until the ledger has passed it."""
+SETTLED_BEFORE = "settled before"
+"""The reason in `lost` for numbers that were settled under an earlier ledger and then removed from the node."""
 
 A = TypeVar("A", NodeAbout, DeviceAbout)
 

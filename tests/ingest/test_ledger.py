@@ -175,3 +175,14 @@ def test_a_file_that_cannot_serve_is_named_with_its_remedy(tmp_path: Path) -> No
     db.close()
     with pytest.raises(LedgerError, match="schema 99"):
         SqliteLedger(newer)
+
+
+def test_what_is_known_beyond_the_settled_prefix_is_told_at_once(ledger: SqliteLedger) -> None:
+    """A node whose card was put back must hear it before any hole is overdue."""
+    ledger.settle(NODE, SPOOL, [(1, 5), (8, 9)])
+    told = ledger.stored(NODE, NOW, 60).spools[SPOOL]
+    assert (told.upto, told.missing, told.next) == (5, [], 10)
+    ledger.announce(NODE, {SPOOL: (1, 31)}, NOW, is_birth=False)
+    assert ledger.stored(NODE, NOW, 60).spools[SPOOL].next == 31
+    ledger.settle(NODE, SPOOL, [(1, 30)])
+    assert ledger.stored(NODE, NOW, 60).spools[SPOOL].next == 0, "nothing beyond"

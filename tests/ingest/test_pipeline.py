@@ -206,7 +206,7 @@ async def test_what_a_database_lost_after_its_yes_is_called_missing_and_comes_ag
         sink.crash()
         await until(lambda: ingest.counters.unconfirmed == 10, "it is found out")
         said = await node.hear(lambda said: said["spools"][SPOOL].get("missing"), "missing is told", 15)
-        assert said["spools"][SPOOL] == {"upto": 50, "missing": [[51, 60]]}
+        assert said["spools"][SPOOL] == {"upto": 50, "missing": [[51, 60]], "next": 61}
         await node.backlog(51, 60)
         await node.upto(60)
         assert sink.seqs[-10:] == list(range(51, 61))
@@ -225,6 +225,16 @@ async def test_lost_numbers_are_settled_and_a_birth_is_answered(tmp_path: Path, 
         await node.birth(1, 101)
         await node.hear(lambda said: True, "each birth is answered, even with nothing new")
         assert len(node.stored) == told + 1
+
+
+async def test_what_a_node_settled_under_an_earlier_ledger_is_no_loss(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    sink = MemorySink()
+    async with running(tmp_path, sink, mosquitto.url, confirms=True) as ingest, a_node(mosquitto.url) as node:
+        await node.birth(1, 11)
+        await node.readings(1, 2)
+        await node.publish("lost", {SPOOL: [[3, 9, "settled before"], [10, 10, "damaged"]]}, retain=True)
+        await node.upto(10)
+        assert ingest.counters.declared_lost == 1
 
 
 async def test_undated_readings_keep_one_time_through_repeats(tmp_path: Path, mosquitto: Mosquitto) -> None:
