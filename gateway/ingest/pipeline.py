@@ -47,7 +47,7 @@ class IngestSettings:
     confirms: bool = False
     retention_s: float = 365 * 86_400.0
     batch_readings: int = 5000
-    batch_age_s: float = 0.05
+    batch_age_s: float = 0.02
     max_payload_bytes: int = 262_144
     grace_s: float = 60.0
     publish_every_s: float = 2.0
