@@ -6,16 +6,24 @@ import contextlib
 import json
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.rig.process import Program
 
 
 def edge_config(
-    folder: Path, *, broker: str, devices: dict[str, Path], confirm: str = "stored", extra: str = ""
+    folder: Path,
+    *,
+    broker: str,
+    devices: dict[str, Path],
+    confirm: str = "stored",
+    extra: str = "",
+    spool: Path | None = None,
+    max_size: str = "64 MB",
+    mqtt: str = "",
 ) -> Path:
-    """A node with one Plantower on each port; every frame is a reading."""
+    """A node with one Plantower on each port; every frame is a reading. `mqtt` are more lines of that table."""
     text = f"""
 [node]
 id = "node-1"
@@ -23,12 +31,13 @@ site = "test"
 clock = "trusted"
 
 [spool]
-path = "{folder}/spool"
-max_size = "64 MB"
+path = "{spool or folder / "spool"}"
+max_size = "{max_size}"
 
 [mqtt]
 url = "{broker}"
 confirm = "{confirm}"
+{mqtt}
 """
     for name, port in devices.items():
         text += f"""
@@ -42,26 +51,26 @@ port = "{port}"
     return path
 
 
-def backbone_config(folder: Path, *, broker: str, sink: str) -> Path:
-    """An ingest; `sink` is the inline table line of the sink."""
-    path = folder / "backbone.toml"
+def backbone_config(folder: Path, *, broker: str, sink: str, name: str = "backbone", extra: str = "") -> Path:
+    """An ingest; `sink` is the inline table line of the sink, `name` that of its file and of its state's folder."""
+    path = folder / f"{name}.toml"
     path.write_text(f"""
 [ingest]
 confirms = true
-state = "{folder}/ingest"
+state = "{folder}/{name}-state"
 mqtt = {{ url = "{broker}" }}
 {sink}
+{extra}
 """)
     return path
 
 
 class Gateway(Program):
-    """`gateway run FILE` as a child."""
+    """`gateway run FILE` as a child. `module` is run in place of `gateway`; `before` are words before the command."""
 
-    def __init__(self, config: Path) -> None:
-        super().__init__(
-            [sys.executable, "-m", "gateway", "run", str(config)], [], config.with_suffix(".log"), start_timeout_s=10
-        )
+    def __init__(self, config: Path, *, module: str = "gateway", before: Sequence[str] = ()) -> None:
+        command = [*before, sys.executable, "-m", module, "run", str(config)]
+        super().__init__(command, [], config.with_suffix(".log"), start_timeout_s=10)
 
 
 def stored_readings(database: Path) -> dict[str, list[dict[str, float]]]:

@@ -1,0 +1,82 @@
+"""Faults of the broker and of the line to it, in real time on real processes."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from tests.faults.scenario import Finding, Form, scenario
+from tests.rig.gateway import wait_until
+from tests.rig.world import DEFAULTS, World
+
+
+@scenario("L2", "link black-holed, the client does not notice at first; then storms", "lost 0")
+def black_hole(form: Form) -> Finding:
+    """Short holes that pass unnoticed, one that outlives the keepalive, then seeded weather of every kind."""
+    with World(form.folder, with_line=True, edge='keepalive = "5 s"') as w:
+        w.start()
+        for seconds in (2.0, form.pick(11, 600)):
+            w.line.do(w.line.proxy.black_hole)
+            time.sleep(seconds)
+            w.line.do(w.line.proxy.let_pass)
+            _flows(w)
+        w.line.storm(form.seed, form.pick(8, 180), form.pick(1.5, 15))
+        counts = w.finish(form.pick(60, 180))
+        weather = dict(w.line.counts)
+        is_met = counts.is_clean and w.edge.is_running
+    return Finding(str(counts), is_met, counts, {"weather": weather, "connections": w.line.proxy.accepted})
+
+
+def _flows(w: World, timeout_s: float = 60.0) -> None:
+    """Until a frame said after now is stored."""
+    said = w.said()
+    wait_until(lambda: w.stored() > said, timeout_s, "everything stored that was said in the hole")
+
+
+@scenario(
+    "L5", "kill -9 of mosquitto in its default configuration after it acknowledged", 'lost 0 with confirm = "stored"'
+)
+def forgetful_broker(form: Form) -> Finding:
+    """Ingest is away, the broker acknowledges and keeps in memory; it is killed, and everything it had is gone."""
+    dice = random.Random(form.seed)
+    forgotten = 0
+    with World(
+        form.folder, broker=DEFAULTS, is_quick=not form.is_long, edge='resend_after = "5 s"' if not form.is_long else ""
+    ) as w:
+        w.start()
+        for _ in range(form.count(2, 5)):
+            w.ingest.kill()
+            stored = w.stored()
+            w.wait_said(int(dice.uniform(20, form.pick(60, 600))), 120)
+            time.sleep(0.5)
+            w.broker.kill()
+            forgotten += w.said() - stored
+            w.broker.start()
+            w.ingest.start()
+            w.wait_stored(stored + 1)
+        counts = w.finish(form.pick(60, 600))
+    return Finding(f"{counts}; {forgotten} were in the broker's memory only", counts.is_clean, counts)
+
+
+@scenario("R1", "broker back", "first live reading ≤ 2 s")
+def broker_back(form: Form) -> Finding:
+    """From the moment the broker listens again to the first live reading at a subscriber, the worst of several."""
+    dice = random.Random(form.seed)
+    waits: list[float] = []
+    with World(form.folder, with_ear=True) as w:
+        w.start()
+        for seconds in [dice.uniform(1, 4) for _ in range(2)] + [form.pick(6, 60)] * form.count(1, 5):
+            w.broker.stop()
+            time.sleep(seconds)
+            w.broker.start()
+            back = time.monotonic()
+
+            def is_live(back: float = back) -> bool:
+                return any(one.is_live and one.mono > back and one.v for one in list(w.ear.heard)[-200:])
+
+            wait_until(is_live, 60, "a live reading after the broker came back")
+            first = next(one.mono for one in w.ear.heard if one.is_live and one.mono > back and one.v)
+            waits.append(first - back)
+        counts = w.finish()
+    figure = f"worst {max(waits):.2f} s of {len(waits)}; {counts}"
+    return Finding(figure, max(waits) <= 2 and counts.is_clean, counts, {"waits_s": [round(w, 2) for w in waits]})

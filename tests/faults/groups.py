@@ -1,0 +1,13 @@
+"""Where the scenarios are. Imported only to be registered."""
+
+from __future__ import annotations
+
+import importlib
+
+MODULES = ("broker_faults", "edge_kills")
+
+
+def load() -> None:
+    """Import all groups."""
+    for module in MODULES:
+        importlib.import_module(f"tests.faults.{module}")

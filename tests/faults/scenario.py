@@ -1,0 +1,148 @@
+"""What a fault scenario is, what it finds, and the list of all of them."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from tests.rig.oracle import Counts
+
+Verdict = Literal["met", "missed", "broken", "not run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a scenario shall run: short or long, from which seed, with its files where."""
+
+    is_long: bool
+    seed: int
+    folder: Path
+
+    def pick(self, short: float, long: float) -> float:
+        """The value for this form."""
+        return long if self.is_long else short
+
+    def count(self, short: int, long: int) -> int:
+        """The count for this form."""
+        return long if self.is_long else short
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was seen: the figure for the table, whether it is what must be shown, and the oracle's counts if any."""
+
+    figure: str
+    is_met: bool
+    counts: Counts | None = None
+    details: dict[str, object] = field(default_factory=dict)
+
+
+class CannotRun(Exception):
+    """Something the scenario needs is not on this machine; the message says what."""
+
+
+class Scenario(Protocol):
+    """One row of the table."""
+
+    id: str
+    fault: str
+    must: str
+
+    def run(self, form: Form) -> Finding:
+        """Do it. An exception counts as broken."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    id: str
+    fault: str
+    must: str
+    run: Callable[[Form], Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row of the printed table."""
+
+    id: str
+    fault: str
+    must: str
+    figure: str
+    seed: int
+    verdict: Verdict
+    seconds: float
+    counts: Counts | None = None
+    details: dict[str, object] = field(default_factory=dict)
+
+
+_ALL: dict[str, Scenario] = {}
+
+
+def scenario(id: str, fault: str, must: str) -> Callable[[Callable[[Form], Finding]], Callable[[Form], Finding]]:
+    """Registers a function as the scenario of that row."""
+
+    def register(run: Callable[[Form], Finding]) -> Callable[[Form], Finding]:
+        assert id not in _ALL, id
+        _ALL[id] = _Function(id, fault, must, run)
+        return run
+
+    return register
+
+
+def all_scenarios() -> dict[str, Scenario]:
+    """By id, in the table's order."""
+    from tests.faults import groups
+
+    groups.load()
+    order = [*"LDTCRMK"]
+    return dict(sorted(_ALL.items(), key=lambda item: (order.index(item[0][0]), int(item[0][1:]))))
+
+
+def play(scenario: Scenario, *, is_long: bool, seed: int) -> Result:
+    """Run one scenario in a folder of its own, which is removed afterwards. Raises nothing of the scenario's."""
+    started = time.monotonic()
+    verdict: Verdict
+    counts: Counts | None = None
+    details: dict[str, object] = {}
+    with tempfile.TemporaryDirectory(prefix=f"faults-{scenario.id}-", ignore_cleanup_errors=True) as folder:
+        try:
+            finding = scenario.run(Form(is_long, seed, Path(folder)))
+        except CannotRun as error:
+            figure, verdict = str(error), "not run"
+        except Exception as error:
+            figure, verdict = f"{type(error).__name__}: {str(error)[:200]}", "broken"
+            details["traceback"] = traceback.format_exc()
+        else:
+            figure, verdict = finding.figure, "met" if finding.is_met else "missed"
+            counts, details = finding.counts, dict(finding.details)
+            if counts is not None:
+                details |= {
+                    "lost": [str(tuple(each)) for each in counts.lost[:10]],
+                    "p99_ms": round(counts.p99_ms(), 1),
+                }
+    seconds = round(time.monotonic() - started, 1)
+    return Result(scenario.id, scenario.fault, scenario.must, figure, seed, verdict, seconds, counts, details)
+
+
+def over_all(results: list[Result], seed: int) -> Iterator[Result]:
+    """The rows that look back over all others: duplicates, and timestamp errors."""
+    seen = [(result, result.counts) for result in results if result.counts is not None]
+    if not seen:
+        return
+    doubles = sum(counts.duplicated for _, counts in seen)
+    figure = f"{doubles} in {sum(counts.arrived for _, counts in seen)} readings of {len(seen)} scenarios"
+    yield Result("D1", "all of the above", "duplicates in the database 0", figure, seed, _verdict(doubles == 0), 0.0)
+    worst, counts = max(seen, key=lambda one: one[1].p99_ms())
+    figure = f"p99 {counts.p99_ms():.1f} ms (worst: {worst.id})"
+    is_met = counts.p99_ms() <= 50
+    yield Result("T1", "timestamp error after any outage", "p99 ≤ 50 ms", figure, seed, _verdict(is_met), 0.0)
+
+
+def _verdict(is_met: bool) -> Verdict:
+    return "met" if is_met else "missed"
