@@ -10,6 +10,7 @@
     even = true                                   starts and counts must be even
     gap_ms = 50                                   silence before a question
     timeout_ms = 500                              the instrument's time to think; the wire's time comes on top
+    alike = true                                  functions 3 and 4 answer alike
     always = ["voltage_l1"]                       an answer that lacks these is another instrument's
     function = 3                                  the following are what a register says unless it says otherwise
     type = "float32"                              int16 uint16 int32 uint32 int64 uint64 float32 float64
@@ -42,7 +43,7 @@ from drivers.core import modbus, units
 from drivers.core.contract import Driver, Line, Option, Polled
 from drivers.core.quantities import quantity
 from drivers.core.register_map import Factor, RegisterMap
-from drivers.core.registers import FORMS, Fact, Place, Register
+from drivers.core.registers import FORMS, Fact, Ratio, Register
 from drivers.core.simulated_map import Model, SimulatedMap, plain_model
 
 INVERT = Option(False, "true where the current transformers are mounted the wrong way: import and export change")
@@ -52,7 +53,7 @@ _TOP = {
 }
 _PLACE = {"at", "function", "type", "word_order", "not_available"}
 _COMMON = {"function", "type", "word_order", "scale", "not_available"}
-_MODBUS = _COMMON | {"address", "max_registers_per_read", "max_hole", "even", "gap_ms", "timeout_ms", "always"}
+_MODBUS = _COMMON | {"address", "max_registers_per_read", "max_hole", "even", "alike", "gap_ms", "timeout_ms", "always"}
 _CLASSES = ("air", "water", "weather", "energy", "mobility", "place")
 _Made = TypeVar("_Made")
 
@@ -89,6 +90,7 @@ def _driver(name: str, raw: Mapping[str, Any], model: Model, vectors_in: tuple[s
         limit=said["max_registers_per_read"],
         max_hole=said.get("max_hole", 8),
         even=said.get("even", False),
+        alike=said.get("alike", False),
         gap_s=said.get("gap_ms", 50) / 1000,
         timeout_s=said.get("timeout_ms", 500) / 1000,
     )
@@ -169,7 +171,7 @@ def _factor(name: str, entry: Mapping[str, Any], common: Mapping[str, Any]) -> F
     _known("it", entry, _PLACE | {"scale", "of"})
     for base in entry["of"]:
         quantity(base)
-    return Factor(name, Place(**_place(name, entry, common)) if "at" in entry else None, entry.get("scale", 1))
+    return Factor(name, Ratio(**_place(name, entry, common), scale=entry.get("scale", 1)) if "at" in entry else None)
 
 
 def _ratio(factor: Factor) -> Option:

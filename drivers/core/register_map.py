@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from drivers.core import modbus
 from drivers.core.contract import Decoded, DeviceFault, Exchange, FixedBits, Implausible, Options, Request
 from drivers.core.quantities import is_plausible, quantity
-from drivers.core.registers import Fact, Place, Register
+from drivers.core.registers import Fact, Place, Ratio, Register
 
 FAIL, MISSING = 4, 9
 _INVERTED = ("active_power", "reactive_power", "power_factor", "power_demand")
@@ -19,18 +19,18 @@ _IMPORT, _EXPORT = "energy_import", "energy_export"
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """A ratio that multiplies values: the option of its name, else what `place` holds times `scale`, else 1."""
+    """What multiplies values: the option of its name, else the ratio that the instrument tells, else 1."""
 
     name: str
-    place: Place | None = None
-    scale: float = 1
+    place: Ratio | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegisterMap:
     """One instrument family's registers and how they may be asked for.
 
-    `info` is asked in each round, `identity` only by `identify`; `always` names what every such instrument has.
+    `info` is asked in each round, `identity` only by `identify`; `always` names what every such instrument has;
+    `alike`: functions 3 and 4 answer alike.
     """
 
     registers: tuple[Register, ...]
@@ -41,6 +41,7 @@ class RegisterMap:
     limit: int
     max_hole: int
     even: bool
+    alike: bool
     gap_s: float
     timeout_s: float
 
@@ -86,7 +87,8 @@ class RegisterMap:
         `FixedBits` where they are another instrument's.
         """
         found = [(place, data) for request, reply in exchanges for place, data in self._placed(request, reply)]
-        factors = self._factors([place.name for place, _ in found], dict(found_factors(found)), options)
+        told = {p.name: None if d is None else p.ratio(d) for p, d in found if isinstance(p, Ratio)}
+        factors = self._factors(told, options)
         values: dict[str, float] = {}
         quality: dict[str, int] = {}
         info: dict[str, str | int] = {}
@@ -97,10 +99,7 @@ class RegisterMap:
                     _match(place, fact)
                     info[place.name] = fact
             elif isinstance(place, Register):
-                value = None if data is None else place.value(data)
-                for name in place.factors:
-                    factor = factors[name]
-                    value = None if value is None or factor is None else value * factor
+                value = None if data is None else _value(place, data, factors)
                 if value is None:
                     quality[place.name] = MISSING
                     if data is not None and place.name in self.always:
@@ -131,28 +130,10 @@ class RegisterMap:
             at = (place.at - read.start) * 2
             yield place, None if data is None else data[at : at + place.count * 2]
 
-    def _factors(
-        self, asked: list[str], found: Mapping[str, float | None], options: Options
-    ) -> dict[str, float | None]:
+    def _factors(self, told: Mapping[str, float | None], options: Options) -> dict[str, float | None]:
         """The factors by name; None where the instrument was asked and did not tell: then nobody knows the values."""
-        out: dict[str, float | None] = {}
-        for factor in self.factors:
-            said = float(options.get(factor.name, 0))
-            if said > 0:
-                out[factor.name] = said
-            elif factor.name not in asked:
-                out[factor.name] = 1.0
-            else:
-                number = found.get(factor.name)
-                out[factor.name] = number * factor.scale if number else None
-        return out
-
-
-def found_factors(found: list[tuple[Place, bytes | None]]) -> Iterator[tuple[str, float | None]]:
-    """Names and numbers of the places that are neither quantities nor facts."""
-    for place, data in found:
-        if not isinstance(place, Register | Fact):
-            yield place.name, None if data is None else place.number(data)
+        said = {factor.name: float(options.get(factor.name, 0)) for factor in self.factors}
+        return {name: option if option > 0 else told.get(name, 1.0) for name, option in said.items()}
 
 
 def invert_values(values: Mapping[str, float]) -> dict[str, float]:
@@ -163,8 +144,16 @@ def invert_values(values: Mapping[str, float]) -> dict[str, float]:
 @lru_cache(maxsize=1024)
 def _inside(meter: RegisterMap, function: int, start: int, count: int) -> list[Place]:
     end = start + count
-    every = (*meter.places, *meter.identity)
-    return [p for p in every if p.function == function and start <= p.at and p.at + p.count <= end]
+    inside = [p for p in (*meter.places, *meter.identity) if start <= p.at and p.at + p.count <= end]
+    return [p for p in inside if p.function == function or meter.alike]
+
+
+def _value(place: Register, data: bytes, factors: Mapping[str, float | None]) -> float | None:
+    value = place.value(data)
+    for name in place.factors:
+        factor = factors[name]
+        value = None if value is None or factor is None else value * factor
+    return value
 
 
 def _match(place: Fact, fact: str | int) -> None:

@@ -108,6 +108,22 @@ class Fact(Place):
         return bytes(self.letters * 2) if self.letters else self.bytes_of(self.sample)
 
 
+@dataclass(frozen=True, slots=True)
+class Ratio(Place):
+    """A ratio of transformers, which multiplies values: number times `scale`."""
+
+    scale: float = 1
+
+    def ratio(self, data: bytes) -> float | None:
+        """The ratio in its own register bytes; None where there is none, or 0."""
+        number = self.number(data)
+        return number * self.scale if number else None
+
+    def encode(self) -> bytes:
+        """The register bytes of a ratio of one, for simulated instruments."""
+        return self.bytes_of(1 / self.scale)
+
+
 def shortest(number: float) -> float:
     """The shortest decimal that is the same 32-bit float: 229.4792, not 229.4792022705078."""
     for form in ("%.7g", "%.8g"):

@@ -8,7 +8,7 @@ from random import Random
 
 from drivers.core import modbus
 from drivers.core.quantities import quantity
-from drivers.core.registers import Fact, Place, Register
+from drivers.core.registers import Fact, Place, Ratio, Register
 from drivers.core.simulated_slave import SimulatedSlave
 
 Values = Callable[[float], Mapping[str, float]]
@@ -50,7 +50,7 @@ class SimulatedMap(SimulatedSlave):
 def _encoded(place: Place, values: Mapping[str, float]) -> bytes:
     if isinstance(place, Register):
         return place.encode(values[place.name])
-    return place.encode() if isinstance(place, Fact) else place.bytes_of(1)  # a factor that changes nothing
+    return place.encode() if isinstance(place, Fact | Ratio) else bytes(place.count * 2)
 
 
 def plain_model(quantities: Sequence[str], seed: int, address: int) -> Values:

@@ -1,0 +1,147 @@
+"""Meters against the facts' own catalogue and vector files, where those stand beside this repository."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.core import modbus
+from drivers.core.contract import Decoded, Polled
+from drivers.core.prove import hear
+from drivers.core.quantities import quantity
+from drivers.core.registry import find
+from drivers.core.units import from_suffixed
+from drivers.core.vectors import of_driver
+
+SHARED = Path(__file__).parents[4] / "shared" / "vectors"
+FILES = {
+    "schneider-iem": "schneider-iem3000",
+    "abb-b2x": "abb-b2x",
+    "carlo-gavazzi": "carlogavazzi-em340",
+    "chint-ddsu-dtsu666": "chint-ddsu666",
+    "acrel-adl-acr": "acrel-acr10r-d16te4",
+    "janitza-umg96": "janitza-umg96rm",
+    "pzem-004t-v3": "pzem-004t-v3",
+    "pzem-017": "pzem-017",
+}
+REASONS = {
+    "crc": "Integrity",
+    "short_frame": "Truncated",
+    "address_mismatch": "FixedBits",
+    "function_mismatch": "FixedBits",
+    "length_mismatch": "FixedBits",
+    "not_available": "DeviceFault",
+    "modbus_exception:2": "DeviceFault",
+    "overrange": "DeviceFault",
+    "implausible": "Implausible",
+    "model_mismatch": "FixedBits",
+}
+PZEM_017 = {"voltage": "voltage_dc", "current": "current_dc", "active_power": "power_dc"}
+
+
+def load(name: str) -> dict[str, Any]:
+    return dict(json.loads((SHARED / f"{name}.json").read_text("utf-8")))
+
+
+def ours(driver: str, name: str) -> str:
+    """Our name; on a one-phase device the plain name is the phase, and direct current has names of its own."""
+    if driver == "pzem-017":
+        return PZEM_017.get(name, name)
+    return name if name in find(driver).quantities else re.sub("_l1$", "", name)
+
+
+def expected(driver: str, expect: dict[str, Any]) -> tuple[dict[str, float], set[str]]:
+    values, missing = {}, set()
+    for key, value in expect.items():
+        if isinstance(value, bool | str) or key.endswith("_raw"):
+            continue
+        name, number = from_suffixed("active_energy_import_kwh" if key == "energy_kwh" else key, value or 0.0)
+        if value is None:
+            missing.add(ours(driver, name))
+        else:
+            values[ours(driver, name)] = number
+    return values, missing
+
+
+CASES = [pytest.param(file, case, id=f"{file}/{case['id']}") for file in FILES for case in load(file)["vectors"]]
+BAD = [pytest.param(file, case, id=f"{file}/{case['id']}") for file in FILES for case in load(file)["bad"]]
+
+
+@pytest.mark.parametrize(("file", "case"), CASES)
+def test_good_ones_by_value(file: str, case: dict[str, Any]) -> None:
+    driver = find(case["map"])  # the map's name is the driver's, or an alias of it
+    values, missing = expected(driver.name, case["expect"])
+    heard = hear(driver, [bytes.fromhex(case["hex"])], {}, bytes.fromhex(case["request_hex"]), ends=True)
+    if not values:
+        assert not heard.readings
+        assert [r.reason for r in heard.refusals] == ["DeviceFault"]
+        return
+    (reading,) = heard.readings
+    assert dict(reading.values) == pytest.approx(values, rel=1e-6)
+    assert {name for name, flag in reading.quality.items() if flag == 9} == missing
+    assert not heard.refusals
+
+
+@pytest.mark.parametrize(("file", "case"), BAD)
+def test_bad_ones_by_refusal(file: str, case: dict[str, Any]) -> None:
+    driver = find(FILES[file])
+    data = bytes.fromhex(case["hex"])
+    kind = driver.kind
+    assert isinstance(kind, Polled)
+    known = {one.id.split("/")[-1]: one for table in of_driver(driver).tables() for one in table}
+    asked = known[case["id"]].question
+    assert known[case["id"]].data == data
+    heard = hear(driver, [data], {}, asked, ends=True)
+    if case["expect_error"] is None:
+        frames = case.get("expect_frames") or [case["expect_frame"]]
+        framer = kind.ask(asked or b"", {}).framer()
+        found = [item.hex() for item in framer.feed(data) + framer.finish() if isinstance(item, bytes)]
+        assert found == [frame for frame in frames if frame[:2] == (asked or b"").hex()[:2]]
+        assert len(heard.readings) == 1
+        return
+    assert not heard.readings
+    reasons = {refusal.reason for refusal in heard.refusals}
+    assert reasons == {"FixedBits" if case["id"] == "two-masters-shifted" else REASONS[case["expect_error"]]}
+
+
+def test_every_map_of_the_catalogue_is_here_register_by_register() -> None:
+    maps = load("modbus-register-maps")["maps"]
+    for name, entry in maps.items():
+        if name.startswith("sunspec"):
+            continue
+        driver = find(name)
+        kind = driver.kind
+        assert isinstance(kind, Polled)
+        line = entry["transport"]
+        assert (driver.line.baud, driver.line.parity, driver.line.stop) == (
+            line["baud"],
+            line["parity"],
+            line["stopbits"],
+        )
+        assert driver.default_address == line["default_address"]
+        reads = [modbus.parse_question(r.data) for r in kind.requests(1, {})]
+        assert max(read.count for read in reads) <= entry["max_registers_per_read"]
+        assert all(r.gap_s == entry["min_request_gap_ms"] / 1000 for r in kind.requests(1, {}))
+        wanted = [r for r in entry["registers"] if not r["name"].startswith(("cfg_", "info_"))]
+        quantities = set()
+        for register in wanted:
+            if register["unit"] != "flag_ffff":
+                quantities.add(check(driver.name, kind, register))
+        assert quantities == set(driver.quantities)
+
+
+def check(driver: str, kind: Polled, register: dict[str, Any]) -> str:
+    """One register, asked for alone, means what the catalogue says; returns our name of it."""
+    name = ours(driver, from_suffixed(register["name"], 0)[0])
+    low = register["word_order"] == "lsw_first"
+    target = {"power_factor": 0.5, "frequency": 50.0, "voltage": 45.0, "current": 12.0}.get(quantity(name).base, 90.0)
+    raw = target / register["scale"] if register["type"] == "float32" else round(target / register["scale"])
+    data = modbus.register_bytes(raw, register["type"], low_word_first=low)
+    read = modbus.Read(9, register["fc"], register["address"], len(data) // 2)
+    reply = modbus.closed(bytes((9, register["fc"], len(data))) + data)
+    decoded: Decoded = kind.decode(((kind.ask(modbus.question(read), {}), reply),), {})
+    assert dict(decoded.values) == pytest.approx({name: raw * register["scale"]}, rel=1e-6), register
+    assert not decoded.quality
+    return name
