@@ -18,7 +18,7 @@ SHARED = Path(__file__).parents[2] / "shared" / "vectors"
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Comparison with the facts' own vector files is there only where those stand beside this repository."""
-    return True if collection_path.name == "test_shared_vectors.py" and not SHARED.is_dir() else None
+    return True if collection_path.name.startswith("test_shared_") and not SHARED.is_dir() else None
 
 
 @pytest.fixture

@@ -129,8 +129,12 @@ class Ingest:
                 group.create_task(self._settler.run(), name="ingest settler")
                 group.create_task(self._retries.run(), name="ingest retries")
                 group.create_task(self._abouts.run(), name="ingest descriptions")
-        except* AnotherIngest as error:
-            raise error.exceptions[0] from None
+        except BaseExceptionGroup as group:
+            another, _ = group.split(AnotherIngest)
+            if another is None:
+                raise
+            # Not from an `except*`: what is raised there comes out in a group again.
+            raise another.exceptions[0] from None
         finally:
             # A write that is under way cannot be called back; it ends within its timeout.
             in_sink.shutdown(wait=True, cancel_futures=True)

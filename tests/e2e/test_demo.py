@@ -61,7 +61,7 @@ def test_beside_it_tail_and_a_plain_subscriber_need_nothing_said(tmp_path: Path)
         seen = subprocess.run(tail, env=environment, capture_output=True, text=True, timeout=20, check=True).stdout
         assert {json.loads(line)["node"] for line in seen.splitlines()} == {"demo"}
         port = json.loads(place.read_text())["url"].rpartition(":")[2]
-        listen = [subscriber, "-p", port, "-t", "lanna/v1/+/+/+/reading", "-C", "3", "-v"]
+        listen = [subscriber, "-h", "127.0.0.1", "-p", port, "-t", "lanna/v1/+/+/+/reading", "-C", "3", "-v"]
         heard = subprocess.run(listen, capture_output=True, text=True, timeout=20, check=True).stdout
         for line in heard.splitlines():
             topic, _, payload = line.partition(" ")

@@ -55,7 +55,7 @@ async def test_a_black_hole_times_out_at_every_stage(
     tls = make_mosquitto(tls=authority.issue("server"))
     async with TcpProxy(tls.port) as proxy:
         proxy.black_hole()
-        for url in (proxy.url, f"mqtts://localhost:{proxy.port}"):
+        for url in (proxy.url, f"mqtts://127.0.0.1:{proxy.port}"):
             broker = Broker(url, "c", ca_file=authority.ca, connect_timeout_s=0.3)
             assert "does not answer within 0.3 s" in await failure(broker)
     assert time.monotonic() - started < 3
@@ -74,11 +74,11 @@ async def test_tls_in_all_its_ways(
     expired = make_mosquitto(tls=authority.issue("expired", expired=True))
     assert "has expired" in await failure(Broker(expired.url, "c", ca_file=ca))
     stranger = make_mosquitto(tls=authority.issue("stranger", hosts="DNS:else.example"))
-    assert "another host name than 'localhost'" in await failure(Broker(stranger.url, "c", ca_file=ca))
+    assert "another host name than '127.0.0.1'" in await failure(Broker(stranger.url, "c", ca_file=ca))
     by_address = Broker(f"mqtts://127.0.0.1:{stranger.port}", "c", ca_file=ca)
     assert "another host name than '127.0.0.1'" in await failure(by_address)
     plain = make_mosquitto()
-    assert "TLS listener" in await failure(Broker(f"mqtts://localhost:{plain.port}", "c", ca_file=ca))
+    assert "TLS listener" in await failure(Broker(f"mqtts://127.0.0.1:{plain.port}", "c", ca_file=ca))
 
 
 async def test_a_client_certificate(make_mosquitto: Callable[..., Mosquitto], authority: Authority) -> None:
@@ -93,7 +93,7 @@ async def test_a_client_certificate(make_mosquitto: Callable[..., Mosquitto], au
 async def test_files_that_are_not_there_or_no_certificates(authority: Authority, tmp_path: Path) -> None:
     missing, junk = tmp_path / "missing.pem", tmp_path / "junk.pem"
     junk.write_text("junk")
-    url = "mqtts://localhost:1"
+    url = "mqtts://127.0.0.1:1"
     assert f"ca_file {missing} cannot be read" in await failure(Broker(url, "c", ca_file=missing))
     assert str(junk) in await failure(Broker(url, "c", ca_file=junk))
     assert f"key_file {missing}" in await failure(Broker(url, "c", cert_file=authority.ca, key_file=missing))

@@ -75,7 +75,7 @@ async def test_the_tls_listener_asks_for_a_name_and_gives_each_its_rights(
     broker = make_mosquitto(
         config=with_own_paths(opened()), listeners=2, users={"nimman-07": "one", "doi-01": "two", "ingest": "three"}
     )
-    url = f"mqtts://localhost:{broker.ports[1]}"
+    url = f"mqtts://127.0.0.1:{broker.ports[1]}"
 
     def client(user: str | None, password: str | None) -> Broker:
         return Broker(url, f"client-{user}", user, password, ca_file=authority.ca)

@@ -36,7 +36,7 @@ def test_a_port_that_another_process_holds_is_not_taken_for_ours(tmp_path: Path,
 async def test_tls_listener(make_mosquitto: Callable[..., Mosquitto], authority: Authority) -> None:
     broker = make_mosquitto(tls=authority.issue("server"), users={"node": "secret"})
     context = ssl.create_default_context(cafile=str(authority.ca))
-    _, writer = await asyncio.open_connection("localhost", broker.port, ssl=context)
+    _, writer = await asyncio.open_connection("127.0.0.1", broker.port, ssl=context)
     writer.close()
     await writer.wait_closed()
 

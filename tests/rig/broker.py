@@ -137,7 +137,7 @@ class Mosquitto:
 
     @property
     def url(self) -> str:
-        return f"{'mqtts' if self._tls else 'mqtt'}://{'localhost' if self._tls else '127.0.0.1'}:{self.port}"
+        return f"{'mqtts' if self._tls else 'mqtt'}://127.0.0.1:{self.port}"
 
     def log_text(self) -> str:
         return self.program.log_text()
