@@ -169,7 +169,7 @@ class Ingest(Table):
     state: File = Field("/var/lib/lanna/ingest", validate_default=True)
     batch_readings: int = Field(1000, ge=1, le=100_000)
     batch_age_s: Annotated[Duration, duration_between("0 s", "1 min")] = Field(
-        "50 ms", alias="batch_age", validate_default=True
+        "20 ms", alias="batch_age", validate_default=True
     )
     grace_s: Annotated[Duration, duration_between("5 s", "1 day")] = Field("60 s", alias="grace", validate_default=True)
     mqtt: IngestBroker | None = Field(None, examples=[{"url": "mqtt://127.0.0.1:1883"}])
