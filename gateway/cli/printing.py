@@ -34,8 +34,8 @@ def make_table(columns: Sequence[Column]) -> Table:
 
 
 def print_json(value: Any) -> None:
-    """One line; Thai stays readable, control characters are escaped by JSON itself."""
-    typer.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    """One line of ASCII: everything else is escaped, so nothing in it moves a terminal."""
+    typer.echo(json.dumps(value, separators=(",", ":")))
 
 
 def ranges_text(ranges: Sequence[tuple[int, int]]) -> str:

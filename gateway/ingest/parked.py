@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.spool.intervals import Intervals
+
 SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE parked (
@@ -22,6 +24,12 @@ CREATE TABLE parked (
   first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, times INTEGER NOT NULL, is_retry INTEGER NOT NULL
 );
 CREATE INDEX parked_retry ON parked (id) WHERE is_retry;
+"""
+_DROPPED = """
+CREATE TABLE IF NOT EXISTS dropped (
+  node TEXT NOT NULL, spool TEXT NOT NULL, reason TEXT NOT NULL, numbers BLOB NOT NULL,
+  PRIMARY KEY (node, spool, reason)
+) WITHOUT ROWID
 """
 _OVERHEAD_BYTES = 200
 _COLUMNS = "id, reason, why, topic, payload, node, spool, seq, first_at, last_at, times, is_retry"
@@ -134,6 +142,18 @@ class ParkedStore:
             self._bytes = self._measure()
         return gone
 
+    def discard(self, ids: Iterable[int]) -> list[Parked]:
+        """Remove these because a person gave them up; their numbers stay in table `dropped`, for the audit."""
+        gone = [one for one in map(self.show, ids) if one is not None]
+        with self._guard():
+            with self._db:
+                self._db.execute(_DROPPED)
+                for one in gone:
+                    self._remember(one.refused)
+                    self._db.execute("DELETE FROM parked WHERE id=?", (one.id,))
+            self._bytes = self._measure()
+        return gone
+
     def counts(self) -> dict[str, int]:
         """How many are parked, by reason."""
         with self._guard():
@@ -156,6 +176,17 @@ class ParkedStore:
             raise ParkedError(
                 f"the parked store {self._path} cannot be used now ({error}): is its disk full?"
             ) from error
+
+    def _remember(self, one: Refused) -> None:
+        """The number of something that is dropped, if it has one."""
+        if not one.seq:
+            return
+        key = (one.node, one.spool, one.reason)
+        query = "SELECT numbers FROM dropped WHERE node=? AND spool=? AND reason=?"
+        row = self._db.execute(query, key).fetchone()
+        numbers = Intervals.decode(row[0]) if row is not None else Intervals()
+        numbers.add(one.seq)
+        self._db.execute("INSERT OR REPLACE INTO dropped VALUES (?,?,?,?)", (*key, numbers.encode()))
 
     def _add(self, one: Refused, at: int) -> None:
         found = self._db.execute(
