@@ -145,6 +145,7 @@ class Polled:
     request of a question's bytes. `guess(reply, options)` gives the question that a lone reply seems to answer, and
     whether it is certain which values were asked for. `identify(address, options)` asks which instrument it is, where
     it can tell: its answers decode to `info` alone, or are refused where they are another family's.
+    `follow(exchanges, options)` gives what must be asked next where that follows from answers; nothing ends the round.
     """
 
     requests: Callable[[int, Options], tuple[Request, ...]]
@@ -152,6 +153,7 @@ class Polled:
     ask: Callable[[bytes, Options], Request]
     guess: Callable[[bytes, Options], tuple[bytes, bool]]
     identify: Callable[[int, Options], tuple[Request, ...]] | None = None
+    follow: Callable[[tuple[Exchange, ...], Options], tuple[Request, ...]] | None = None
 
 
 class Instrument(Protocol):

@@ -6,6 +6,9 @@ from collections import Counter
 
 from drivers.core.contract import Decoded, DeviceFault, Exchange, Framer, Options, Polled, Reason, Rejection, Request
 
+QUESTIONS_LIMIT = 64
+"""No device leads a round further than this."""
+
 
 class Round:
     """One round of questions to one device, without I/O. The caller does, until `request` is None:
@@ -131,6 +134,8 @@ class Round:
         if reply is not None and self._left == self._tries:
             self._late_s = 0.0
         self._left = self._tries
+        if self._kind.follow is not None and len(self._replies) == len(self._requests) < QUESTIONS_LIMIT:
+            self._requests += self._kind.follow(self.exchanges, self._options)
 
     def _drop_framer(self) -> None:
         if self._framer is not None:

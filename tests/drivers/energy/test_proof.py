@@ -34,6 +34,7 @@ TIERS = {
     "schneider-iem2150": 4,
     "schneider-iem3000": 3,
     "schneider-pm5110": 3,
+    "sunspec-meter": 3,
 }
 MAPS = [driver.name for driver in drivers() if driver.vectors and driver.vectors[1].startswith("meters/")]
 

@@ -145,3 +145,13 @@ def check(driver: str, kind: Polled, register: dict[str, Any]) -> str:
     assert dict(decoded.values) == pytest.approx({name: raw * register["scale"]}, rel=1e-6), register
     assert not decoded.quality
     return name
+
+
+def test_sunspec() -> None:
+    known = {case.id: case for case in of_driver(find("sunspec-meter")).vectors}
+    assert find("sunspec-meter-201-204") is find("sunspec-meter")
+    for case in load("sunspec-meter")["vectors"]:
+        ours = known[case["id"]]
+        assert ours.data == bytes.fromhex(case["hex"])
+        assert sorted((ours.values or {}).values()) == sorted(v for v in case["expect"].values() if v is not None)
+        assert len(ours.quality) == list(case["expect"].values()).count(None)
