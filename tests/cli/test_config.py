@@ -39,7 +39,7 @@ def test_a_wrong_file(file):
     assert done.output.splitlines() == [
         f"{file}:4: ingest.confirm: there is no such key; nearest: confirms",
         f"{file}:5: ingest.level: there is no such key; known: "
-        "batch_age, batch_readings, confirms, influx, mqtt, sqlite, state",
+        "batch_age, batch_readings, confirms, grace, influx, mqtt, sqlite, state",
         "Wrong in 2 places.",
     ]
     data = json.loads(gateway("check", file, "--json").output)
