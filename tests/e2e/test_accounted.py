@@ -40,9 +40,10 @@ class System:
     def __init__(self, folder: Path, broker: Mosquitto, instrument: NumberedPlantower) -> None:
         self.broker, self.instrument = broker, instrument
         self.database = folder / "readings.sqlite"
-        self.edge = Gateway(edge_config(folder, broker=broker.url, devices={"pms": instrument.link}))
+        devices = {"pms": instrument.link}
+        self.edge = Gateway(edge_config(folder, broker=broker.url, devices=devices, mqtt='resend_after = "5 s"'))
         sink = f'sqlite = {{ path = "{self.database}" }}'
-        self.ingest = Gateway(backbone_config(folder, broker=broker.url, sink=sink))
+        self.ingest = Gateway(backbone_config(folder, broker=broker.url, sink=sink, extra='grace = "5 s"'))
 
     def numbers(self) -> list[int]:
         """Frame numbers in the database, repeats included."""

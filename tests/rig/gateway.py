@@ -37,7 +37,6 @@ max_size = "{max_size}"
 [mqtt]
 url = "{broker}"
 confirm = "{confirm}"
-resend_after = "5 s"
 {mqtt}
 """
     for name, port in devices.items():
@@ -58,7 +57,6 @@ def backbone_config(folder: Path, *, broker: str, sink: str, name: str = "backbo
     path.write_text(f"""
 [ingest]
 confirms = true
-grace = "5 s"
 state = "{folder}/{name}-state"
 mqtt = {{ url = "{broker}" }}
 {sink}
