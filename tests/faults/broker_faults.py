@@ -13,7 +13,7 @@ from tests.rig.world import DEFAULTS, World
 @scenario("L2", "link black-holed, the client does not notice at first; then storms", "lost 0")
 def black_hole(form: Form) -> Finding:
     """Short holes that pass unnoticed, one that outlives the keepalive, then seeded weather of every kind."""
-    with World(form.folder, with_line=True, edge='keepalive = "5 s"') as w:
+    with World(form.folder, with_line=True, is_quick=not form.is_long, edge='keepalive = "5 s"') as w:
         w.start()
         for seconds in (2.0, form.pick(11, 600)):
             w.line.do(w.line.proxy.black_hole)
@@ -21,7 +21,7 @@ def black_hole(form: Form) -> Finding:
             w.line.do(w.line.proxy.let_pass)
             _flows(w)
         w.line.storm(form.seed, form.pick(8, 180), form.pick(1.5, 15))
-        counts = w.finish(form.pick(60, 180))
+        counts = w.finish(form.pick(60, 400))
         weather = dict(w.line.counts)
         is_met = counts.is_clean and w.edge.is_running
     return Finding(str(counts), is_met, counts, {"weather": weather, "connections": w.line.proxy.accepted})
@@ -40,9 +40,7 @@ def forgetful_broker(form: Form) -> Finding:
     """Ingest is away, the broker acknowledges and keeps in memory; it is killed, and everything it had is gone."""
     dice = random.Random(form.seed)
     forgotten = 0
-    with World(
-        form.folder, broker=DEFAULTS, is_quick=not form.is_long, edge='resend_after = "5 s"' if not form.is_long else ""
-    ) as w:
+    with World(form.folder, broker=DEFAULTS, is_quick=not form.is_long) as w:
         w.start()
         for _ in range(form.count(2, 5)):
             w.ingest.kill()
@@ -63,7 +61,7 @@ def broker_back(form: Form) -> Finding:
     """From the moment the broker listens again to the first live reading at a subscriber, the worst of several."""
     dice = random.Random(form.seed)
     waits: list[float] = []
-    with World(form.folder, with_ear=True) as w:
+    with World(form.folder, with_ear=True, is_quick=not form.is_long) as w:
         w.start()
         for seconds in [dice.uniform(1, 4) for _ in range(2)] + [form.pick(6, 60)] * form.count(1, 5):
             w.broker.stop()
@@ -77,6 +75,6 @@ def broker_back(form: Form) -> Finding:
             wait_until(is_live, 60, "a live reading after the broker came back")
             first = next(one.mono for one in w.ear.heard if one.is_live and one.mono > back and one.v)
             waits.append(first - back)
-        counts = w.finish()
+        counts = w.finish(form.pick(60, 400))
     figure = f"worst {max(waits):.2f} s of {len(waits)}; {counts}"
     return Finding(figure, max(waits) <= 2 and counts.is_clean, counts, {"waits_s": [round(w, 2) for w in waits]})

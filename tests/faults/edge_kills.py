@@ -89,7 +89,8 @@ def _kill_at_calls(w: World, form: Form, restarts: Restarts, dice: random.Random
             before = killed_at(call, nth, files_to_come(w.spool, ["main"], MAX_BYTES), log)
             edge = Gateway(w.folder / "edge.toml", before=before)
             edge.start()
-            deadline = time.monotonic() + form.pick(6, 10)
+            # Truncation comes when a segment is full.
+            deadline = time.monotonic() + form.pick(6, 40 if call == "ftruncate" else 12)
             while edge.is_running and time.monotonic() < deadline:
                 time.sleep(0.02)
             if edge.is_running:

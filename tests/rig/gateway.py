@@ -66,10 +66,10 @@ mqtt = {{ url = "{broker}" }}
 
 
 class Gateway(Program):
-    """`gateway run FILE` as a child. `module` is run in place of `gateway`; `before` are words before the command."""
+    """`gateway run FILE` as a child. `before` are words before the command."""
 
-    def __init__(self, config: Path, *, module: str = "gateway", before: Sequence[str] = ()) -> None:
-        command = [*before, sys.executable, "-m", module, "run", str(config)]
+    def __init__(self, config: Path, *, before: Sequence[str] = ()) -> None:
+        command = [*before, sys.executable, "-m", "gateway", "run", str(config)]
         super().__init__(command, [], config.with_suffix(".log"), start_timeout_s=10)
 
 

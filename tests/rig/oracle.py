@@ -120,11 +120,11 @@ def count_of_sqlite(database: Path) -> int:
     return int(count)
 
 
-def rows_of_victoria(database: VictoriaMetrics, measurement: str = "air") -> list[Row]:
-    """All readings in VictoriaMetrics, put together again from its series by device and time."""
+def rows_of_victoria(database: VictoriaMetrics, node: str = "node-1", measurement: str = "air") -> list[Row]:
+    """All readings of a node in VictoriaMetrics, put together again from its series by device and time."""
     wanted = (*FIELDS, *MASSES, "spool", "seq")
     together: dict[tuple[str, str, int], dict[str, float]] = {}
-    for series in database.export(f'{{__name__=~"{measurement}_.*"}}'):
+    for series in database.export(f'{{__name__=~"{measurement}_.*",node="{node}"}}'):
         quantity = series.labels["__name__"].removeprefix(f"{measurement}_")
         if quantity not in wanted:
             continue

@@ -34,8 +34,8 @@ DEFAULTS: Mapping[str, object] = {
 class World:
     """One node with `devices` instruments, a broker, one ingest; a context manager that ends with everything stopped.
 
-    `line` stands between node and broker when `with_line`. `is_quick` shortens the ledger's patience. `edge` lines go
-    into the node's [mqtt] table, `influx` into that sink's.
+    `line` stands between node and broker when `with_line`. `is_quick` takes the least patience that may be configured.
+    `edge` lines go into the node's [mqtt] table, `influx` into that sink's.
     """
 
     def __init__(
@@ -63,11 +63,10 @@ class World:
         self.instruments = [Instrument(folder / f"tty-{n}", rate_hz, n) for n in range(1, devices + 1)]
         self.broker = Mosquitto(folder / "broker", settings=dict(broker))
         self.victoria = VictoriaMetrics(folder / "victoria", flags=flags)
-        self._with_line, self._with_ear, self._module = (
-            with_line,
-            with_ear,
-            "tests.rig.quick" if is_quick else "gateway",
-        )
+        self._with_line, self._with_ear = with_line, with_ear
+        self._ingest = 'grace = "5 s"' if is_quick else ""
+        if is_quick:
+            edge += '\nresend_after = "5 s"'
         self._edge, self._influx, self._max_size, self._before = edge, influx, max_size, before
         self._stack = ExitStack()
         self.line: Line
@@ -110,7 +109,7 @@ class World:
             self.folder, broker=url, devices=names, spool=self.spool, max_size=self._max_size, mqtt=self._edge
         )
         self.edge = Gateway(config, before=self._before)
-        self.ingest = Gateway(backbone_config(self.folder, broker=self.broker.url, sink=table), module=self._module)
+        self.ingest = Gateway(backbone_config(self.folder, broker=self.broker.url, sink=table, extra=self._ingest))
         for program in (self.ingest, self.edge):
             self._stack.callback(program.kill)
 
@@ -128,7 +127,7 @@ class World:
         """How many readings the database holds now, repeats included."""
         if self.sink == "sqlite":
             return count_of_sqlite(self.sqlite)
-        return self.victoria.count('{__name__=~"(air|undated)_seq"}')
+        return self.victoria.count('{__name__=~"(air|undated)_seq",node="node-1"}')
 
     def said(self) -> int:
         """How many frames the instruments have said."""
