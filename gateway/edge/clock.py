@@ -55,11 +55,17 @@ class System(Protocol):
     def wall_ns(self) -> int:
         """Nanoseconds since the epoch; may be stepped, may be wrong."""
 
-    def is_synchronized(self) -> bool:
-        """True where the kernel says that a time daemon keeps its clock; it forgets that when the clock is set."""
+    def is_synchronized(self) -> bool | None:
+        """True where the kernel says that a time daemon keeps its clock, which it forgets when the clock is set.
+
+        None where the kernel cannot be asked.
+        """
 
     def daemon_mark(self) -> object | None:
-        """Something that is another thing each time a daemon has set or checked the clock; None before it ever did."""
+        """Something that is another thing each time a daemon has set or checked the clock; None before it ever did.
+
+        It outlives that somebody else sets the clock, so it counts only where the kernel cannot be asked.
+        """
 
 
 class Linux:
@@ -79,11 +85,13 @@ class Linux:
         """See `System`."""
         return time.time_ns()
 
-    def is_synchronized(self) -> bool:
-        """See `System`: adjtimex(2), STA_UNSYNC clear; set by whoever sets the time. False where it cannot be asked."""
+    def is_synchronized(self) -> bool | None:
+        """See `System`: adjtimex(2), STA_UNSYNC clear. Some containers forbid to ask."""
         timex = _Timex()
         ask = _adjtimex()
-        return ask is not None and ask(ctypes.byref(timex)) >= 0 and not timex.status & _STA_UNSYNC
+        if ask is None or ask(ctypes.byref(timex)) < 0:
+            return None
+        return not timex.status & _STA_UNSYNC
 
     def daemon_mark(self) -> object | None:
         """See `System`: systemd-timesyncd touches a file."""
@@ -116,7 +124,7 @@ class SystemClock:
         mono_ns, wall_ns = self._sample()
         steps, trust = self._trust.steps, self._trust
         was_trusted = trust.is_trusted
-        trust.look(mono_ns, wall_ns, self._system.is_synchronized, self._has_evidence)
+        trust.look(mono_ns, wall_ns, lambda: bool(self._system.is_synchronized()), self._has_evidence)
         if trust.steps != steps and was_trusted and not trust.is_trusted:
             self._stale_mark = self._system.daemon_mark()
         return trust.offset_ns
@@ -149,8 +157,9 @@ class SystemClock:
             await asyncio.sleep(left / 1e9)
 
     def _has_evidence(self) -> bool:
-        if self._system.is_synchronized():
-            return True
+        says = self._system.is_synchronized()
+        if says is not None:
+            return says
         mark = self._system.daemon_mark()
         return mark is not None and mark != self._stale_mark
 
@@ -163,56 +172,3 @@ class SystemClock:
             if best[0] <= _SAMPLE_NS:
                 break
         return best[1], best[2]
-
-
-class DeviceTimes:
-    """The times of one device rise by at least a millisecond, whatever the clock does and over restarts.
-
-    After a step back a device's time creeps on by a millisecond a reading until the clock has caught up; the monotonic
-    time beside it in the entry tells the true distance.
-    """
-
-    CREPT_MS = 50
-
-    def __init__(self) -> None:
-        self.crept = 0
-        """Readings whose time had to be moved by 50 ms or more."""
-        self._last_ms: dict[str, int] = {}
-        self._mono_ms: dict[str, int] = {}
-        self._unseen_ms = -1
-
-    def learn(self, device: str, at_ms: int) -> None:
-        """A time of the device is taken: later ones are above it."""
-        self._last_ms[device] = max(at_ms, self._last_ms.get(device, -1))
-
-    def learn_mono(self, device: str, mono_ms: int) -> None:
-        """The same of monotonic time."""
-        self._mono_ms[device] = max(mono_ms, self._mono_ms.get(device, -1))
-
-    def learn_unseen(self, at_ms: int) -> None:
-        """Devices of which nothing is known have no time above this one."""
-        self._unseen_ms = at_ms
-
-    def date(self, device: str, at_ms: int) -> int:
-        """Milliseconds since the epoch for a reading taken at `at_ms`."""
-        least = self.least(device)
-        if least - at_ms >= self.CREPT_MS:
-            self.crept += 1
-        if at_ms > least:
-            self._last_ms[device] = at_ms
-        return max(at_ms, least)
-
-    def least(self, device: str) -> int:
-        """The earliest time that is possible for the device's next reading; it is taken by that."""
-        least = self._last_ms[device] = self._last_ms.get(device, self._unseen_ms) + 1
-        return least
-
-    def mono(self, device: str, mono_ms: int) -> int:
-        """Monotonic milliseconds of a reading, above those of the one before."""
-        rising = self._mono_ms[device] = max(mono_ms, self._mono_ms.get(device, -1) + 1)
-        return rising
-
-    def decided(self, offset_ms: int) -> None:
-        """What was recorded so far may have got the time of this offset."""
-        for device, mono_ms in self._mono_ms.items():
-            self.learn(device, mono_ms + offset_ms)

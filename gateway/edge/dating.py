@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from gateway.edge.clock import DeviceTimes
+from gateway.edge.past import NOTE_EVERY_MS, Past
 from gateway.edge.trust import Doubt, Step
 from gateway.spool.errors import SpoolError
 from gateway.spool.spool import Spool
@@ -27,13 +27,11 @@ from gateway.wire.dating import (
     TRUST_NOTE,
     UNDECIDED,
     Decision,
-    Decisions,
     Trust,
     Undecided,
     pack_note,
-    unpack_note,
 )
-from gateway.wire.entry import Entry, unpack
+from gateway.wire.entry import Entry
 from gateway.wire.times import MS, SECOND
 
 log = logging.getLogger(__name__)
@@ -43,11 +41,10 @@ LINK_SETTLES_S = 60.0
 """A network that has just come back may bring the time in a moment: give up only after so long online in a row."""
 AHEAD = 100
 """Numbers ahead that a *never* covers; each further one covers so many more, so that notes stay few."""
-TAIL_NUMBERS = 5000
 _RETRY_S = 1.0
 _TRUST_MOVED_MS = 100
-
-Tail = list[tuple[int, Entry]]
+_SERIES_NOTED = 80
+"""As many as fit in a note."""
 
 
 class Clock(Protocol):
@@ -76,96 +73,50 @@ class Stamp(NamedTuple):
     least_ms: int
 
 
-def look_back(spool: Spool) -> Tail:
-    """The last entries of the spool, which tell how far each device's times have come. Blocking."""
-    first, last = max(spool.first, spool.committed - TAIL_NUMBERS + 1), spool.committed
-    tail: Tail = []
-    while first <= last and (found := spool.read(first, last)):
-        for seq, data in found:
-            try:
-                tail.append((seq, unpack(data)))
-            except ValueError:
-                log.warning("entry %d of the spool cannot be read", seq)
-        first = found[-1][0] + 1
-    return tail
-
-
 class Dating:
-    """Dates the entries of one spool in one boot. `tail` is what `look_back` found."""
+    """Dates the entries of one spool in one boot. `past` is what `read_past` found in that spool."""
 
-    def __init__(self, spool: Spool, clock: Clock, tail: Tail, *, wait_s: float) -> None:
+    def __init__(self, spool: Spool, clock: Clock, past: Past, *, wait_s: float) -> None:
         self.undated = 0
         """Readings and events since the start that were given up: they never get a time."""
         self._spool, self._clock, self._wait_ns = spool, clock, round(wait_s * SECOND)
-        self._times = DeviceTimes()
-        self._decisions = Decisions()
+        self._times, self._decisions = past.times, past.decisions
+        self._may_wait, self._may_be_old, self._given_up = past.may_wait, past.may_be_old, past.given_up
+        self._upto, self._ended = past.decisions.upto(clock.boot), past.decisions.ended(clock.boot)
         self._promised: list[Decision] = []
         """Noted, and not durable yet."""
         self._callbacks: list[Callable[[], None]] = []
         self._has_promise = asyncio.Event()
-        self._noted: Trust | None = None
         self._waiting = 0
         """Untrusted entries of this process that wait."""
         self._waited_ns = self._online_ns = 0
         self._looked_ns: int | None = None
-        self._given_up = 0
-        self._read_notes()
-        self._upto = self._decisions.upto(clock.boot)
-        self._ended = self._decisions.ended(clock.boot)
-        self._may_wait, self._may_be_old = self._learn(tail)
-
-    def _read_notes(self) -> None:
-        here = self._clock.boot
-        for kind, data in self._spool.notes():
-            try:
-                if kind == DECISION_NOTE:
-                    decision = unpack_note(Decision, data)
-                    self._decisions.add(decision)
-                    if decision.boot == here and not decision.others:
-                        self._given_up = self._given_up + 1 if decision.offset_ms is None else 0
-                elif kind == TRUST_NOTE:
-                    self._noted = unpack_note(Trust, data)
-            except ValueError as error:
-                log.warning("the spool holds a note that is %s", error)
-        if self._noted is not None and self._noted.boot == here and self._noted.offset_ms is not None:
-            self._clock.remember(self._noted.offset_ms * MS)
-
-    def _learn(self, tail: Tail) -> tuple[bool, bool]:
-        """How far times have come; whether entries of this boot, and of others, may wait for a decision."""
-        here, oldest = self._clock.boot, None
-        waits = is_old = False
-        for seq, entry in tail:
-            at_ms = self._decisions.at_ms(seq, entry)
-            if at_ms is UNDECIDED:
-                waits |= entry.boot == here
-                is_old |= entry.boot != here
-            if isinstance(at_ms, int):
-                oldest = at_ms if oldest is None else min(oldest, at_ms)
-            self._times.learn(entry.device, at_ms if isinstance(at_ms, int) else entry.least_ms)
-            if entry.boot == here:
-                self._times.learn_mono(entry.device, entry.mono_ms)
-        if oldest is not None:
-            self._times.learn_unseen(oldest)
-        if tail and tail[0][0] > self._spool.first:  # what is before the tail was not looked at
-            waits |= tail[0][1].boot == here and self._upto < tail[0][0]
-            is_old |= self._ended == 0
-        return waits, is_old
+        self._trust_ms: int | None = None
+        """The clock's offset as it was noted last."""
+        self._noted_ns, self._has_news = clock.mono_ns(), False
+        if past.trust is not None and past.trust.boot == clock.boot and past.trust.offset_ms is not None:
+            self._trust_ms = past.trust.offset_ms
+            clock.remember(self._trust_ms * MS)
+            self._times.learn_all(clock.mono_ns() // MS + self._trust_ms - 1)
+        self._note_trust(self._trust_ms)
 
     # For who records and who publishes.
 
-    def stamp(self, device: str, at_ns: int, mono_ns: int) -> Stamp:
-        """The times of an entry that is appended to the spool next, taken when the clocks said `at_ns`, `mono_ns`."""
+    def stamp(self, name: str, at_ns: int, mono_ns: int) -> Stamp:
+        """The times of an entry of this series, made when the clocks said `at_ns`, `mono_ns`; it is appended next."""
         offset_ns = self._clock.offset_ns()
-        mono_ms = self._times.mono(device, mono_ns // MS)
+        mono_ms = self._times.mono(name, mono_ns // MS)
+        self._has_news = True
+        self._watch_trust(offset_ns)
         # What waits is decided before anything later is dated: so times keep their order.
         if offset_ns is not None and self._settle_waiting(offset_ns):
-            return Stamp(self._times.date(device, (mono_ns + offset_ns) // MS), mono_ms, True, 0)
+            return Stamp(self._times.date(name, (mono_ns + offset_ns) // MS), mono_ms, True, 0)
         if self._spool.next > self._upto:
             self._may_wait = True
             self._waiting += 1
         else:
             self.undated += 1
-        return Stamp(at_ns // MS, mono_ms, False, self._times.least(device))
+        return Stamp(at_ns // MS, mono_ms, False, self._times.least(name))
 
     def time_of(self, seq: int, entry: Entry) -> str | Undecided | None:
         """The time under which an entry is published, None for never, UNDECIDED while it must wait. Any thread."""
@@ -192,7 +143,7 @@ class Dating:
         now_ns, offset_ns = self._clock.mono_ns(), self._clock.offset_ns()
         passed_ns = 0 if self._looked_ns is None else now_ns - self._looked_ns
         self._looked_ns = now_ns
-        self._note_trust(offset_ns)
+        self._watch_trust(offset_ns)
         if self._may_be_old:
             self._give_up_older()
         self._online_ns = self._online_ns + passed_ns if is_online else 0
@@ -244,16 +195,20 @@ class Dating:
         self._ended, self._may_be_old = last, False
         log.warning("readings of an earlier boot have no time: nobody told it while it lasted")
 
-    def _note_trust(self, offset_ns: int | None) -> None:
-        """Note durably what the clock is worth, so that the next process of this boot need not find out again."""
-        now = Trust(self._clock.boot, None if offset_ns is None else offset_ns // MS)
-        noted = self._noted if self._noted is not None and self._noted.boot == now.boot else Trust(now.boot, None)
-        if now.offset_ms is None or noted.offset_ms is None:
-            is_news = now != noted
+    def _watch_trust(self, offset_ns: int | None) -> None:
+        """Note what the next process should know: what the clock is worth, and how far the times have come."""
+        offset_ms = None if offset_ns is None else offset_ns // MS
+        if offset_ms is None or self._trust_ms is None:
+            is_news = offset_ms != self._trust_ms
         else:
-            is_news = abs(now.offset_ms - noted.offset_ms) >= _TRUST_MOVED_MS
-        if is_news and self._note(TRUST_NOTE, now, LATEST):
-            self._noted = now
+            is_news = abs(offset_ms - self._trust_ms) >= _TRUST_MOVED_MS
+        if is_news or (self._has_news and self._clock.mono_ns() - self._noted_ns >= NOTE_EVERY_MS * MS):
+            self._note_trust(offset_ms)
+
+    def _note_trust(self, offset_ms: int | None, *, is_last: bool = False) -> None:
+        trust = Trust(self._clock.boot, offset_ms, self._times.latest(_SERIES_NOTED), is_last)
+        if self._note(TRUST_NOTE, trust, LATEST):
+            self._trust_ms, self._noted_ns, self._has_news = offset_ms, self._clock.mono_ns(), False
 
     def _promise(self, decision: Decision) -> bool:
         if not self._note(DECISION_NOTE, decision, decision.last):
@@ -298,6 +253,8 @@ class Dating:
         """Make what is decided durable, and so effective. Raises SpoolError."""
         self._has_promise.clear()
         promised = list(self._promised)
+        if not promised:
+            return
         try:
             await self._spool.flush()
         except SpoolError:
@@ -306,6 +263,9 @@ class Dating:
         del self._promised[: len(promised)]
         for decision in promised:
             self._decisions.add(decision)
-        if promised:
-            for told in self._callbacks:
-                told()
+        for told in self._callbacks:
+            told()
+
+    def close(self) -> None:
+        """Nothing is stamped any more; before the spool is closed."""
+        self._note_trust(self._trust_ms, is_last=True)

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any, Protocol
 
 from gateway.edge.dating import Stamp
+from gateway.edge.device_times import series
 from gateway.wire.entry import Entry, pack
 from gateway.wire.payload import FAIL, MISSING, NOT_EVALUATED
 
@@ -28,9 +29,9 @@ class Clock(Protocol):
 
 
 class Stamps(Protocol):
-    """Who gives entries their times."""
+    """Who gives entries their times. `name` is the series they belong to."""
 
-    def stamp(self, device: str, at_ns: int, mono_ns: int) -> Stamp: ...
+    def stamp(self, name: str, at_ns: int, mono_ns: int) -> Stamp: ...
 
 
 class Recorder:
@@ -69,7 +70,8 @@ class Recorder:
         return self._append(device, self._clock.wall_ns(), self._clock.mono_ns(), event=event, data=dict(data))
 
     def _append(self, device: str, at_ns: int, mono_ns: int, **content: Any) -> int:
-        at_ms, mono_ms, is_trusted, least_ms = self._stamps.stamp(device, at_ns, mono_ns)
+        name = series(device, content.get("event", ""))
+        at_ms, mono_ms, is_trusted, least_ms = self._stamps.stamp(name, at_ns, mono_ns)
         boot, device_class = self._clock.boot, self._classes[device]
         entry = Entry(device_class, device, at_ms, mono_ms, boot, is_trusted, least_ms=least_ms, **content)
         return self._log.append(pack(entry))

@@ -92,15 +92,15 @@ class Trust:
         the last step that nobody explained.
         """
         before, self._offset_ns = self._offset_ns, wall_ns - mono_ns
-        year = year_doubt(wall_ns)
+        year, is_strange = year_doubt(wall_ns), False
         if before is not None and abs(self._offset_ns - before) > STEP_NS:
             is_explained = not year and (self._believes or is_synchronized())
             self.steps += 1
             self._fresh = [*self._fresh[1 - _STEPS_KEPT :], Step(self._offset_ns - before, mono_ns, is_explained)]
-            self._was_stepped |= self._is_trusted and not is_explained
-            self._is_trusted &= is_explained
-        if year:
-            self._is_trusted = False
+            is_strange = self._is_trusted and not is_explained
+            self._was_stepped |= is_strange
+        if year or is_strange:
+            self._is_trusted = False  # what was heard of the time before a strange step says nothing about it
         elif not self._is_trusted and (self._believes or has_evidence()):
             self._is_trusted, self._was_stepped = True, False
         self.doubt = "" if self._is_trusted else year or ("stepped" if self._was_stepped else "unsynchronized")

@@ -45,10 +45,15 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Trust(msgspec.Struct, frozen=True, array_like=True):
-    """What the clock was worth when this was noted: its offset in `boot`, None where it had lost its trust."""
+    """What the clock was worth when this was noted: its offset in `boot`, None where it was not trusted.
+
+    `times` are the last that were given, ms since the epoch, by series; where `is_last`, the process gave none after.
+    """
 
     boot: str
     offset_ms: int | None
+    times: dict[str, int] = {}
+    is_last: bool = False
 
 
 N = TypeVar("N", Decision, Trust)

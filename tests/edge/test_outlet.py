@@ -13,6 +13,7 @@ from gateway.edge import outlet as module
 from gateway.edge.clock import SystemClock
 from gateway.edge.dating import Dating
 from gateway.edge.outlet import Outlet
+from gateway.edge.past import read_past
 from gateway.mqtt.link import Disconnected, Message, PublishRefused
 from gateway.spool.spool import Spool
 from gateway.wire.entry import Entry, pack
@@ -65,6 +66,7 @@ class Bench:
     def __init__(self, spool: Spool, confirm: str, **settings: float) -> None:
         self.spool = spool
         self.time = 1000.0
+        clock = SystemClock(believes=True)
         self.outlet = Outlet(
             spool,
             "main",
@@ -72,7 +74,7 @@ class Bench:
             node="n",
             confirm=confirm,  # type: ignore[arg-type]  # both words are tried
             now=lambda: self.time,
-            times=Dating(spool, SystemClock(believes=True), [], wait_s=60),
+            times=Dating(spool, clock, read_past(spool, clock.boot), wait_s=60),
             **settings,  # type: ignore[arg-type]  # numbers, as the tests give them
         )
 
