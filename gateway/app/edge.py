@@ -16,15 +16,15 @@ from gateway.config import Config
 from gateway.config import model as said
 from gateway.edge.clock import SystemClock
 from gateway.edge.combine import Method, default_method
-from gateway.edge.dating import Dating
+from gateway.edge.dating import Dating, look_back
 from gateway.edge.node import Node
 from gateway.edge.outlet import Outlet
-from gateway.edge.past import read_past
 from gateway.edge.presence import DeviceFacts, NodeFacts, Presence
 from gateway.edge.recorder import Recorder
 from gateway.edge.revisions import Revisions
 from gateway.edge.station import DEFAULT_ADDRESS, DeviceSpec, Opening, make_station
 from gateway.ports import Bus, open_port
+from gateway.spool.eras import Eras
 from gateway.spool.spool import Spool
 from gateway.wire.payload import DeviceAbout, SpoolRange
 
@@ -54,17 +54,20 @@ def build_node(config: Config, table: said.Node, spool: Spool) -> Node:
     broker = config.mqtt
     assert broker is not None, "checked when the configuration was read"
     clock = SystemClock(believes=table.clock == "trusted")
-    dating = Dating(spool, clock, read_past(spool, clock.boot), wait_s=table.clock_wait_s)
+    dating = Dating(spool, clock, look_back(spool), wait_s=table.clock_wait_s)
     drivers = {device.id: find(device.driver) for device in config.devices}
     facts = [_facts(device, drivers[device.id]) for device in config.devices]
+    eras = Eras(spool)
     outlet = Outlet(
         spool,
+        eras,
         OUTLET,
         root=broker.root,
         node=table.id,
         confirm=broker.confirm,
         now=lambda: clock.mono_ns() / 1e9,
         times=dating,
+        late_per_s=broker.backlog_per_s,
         resend_after_s=broker.resend_after_s,
     )
     presence = Presence(
@@ -73,7 +76,7 @@ def build_node(config: Config, table: said.Node, spool: Spool) -> Node:
         facts,
         revisions=Revisions(Path(config.spool.path) / "about.json"),
         wall_ns=clock.wall_ns,
-        spools=lambda: {spool.id: SpoolRange(spool.first, spool.next)},
+        spools=lambda: {id_: SpoolRange(first, following) for id_, (first, following) in eras.held().items()},
     )
     # What happens to the node itself bears its name, as that of a device of the place where it stands.
     classes = {table.id: "place"} | {each.id: each.device_class for each in facts}
@@ -88,6 +91,7 @@ def build_node(config: Config, table: said.Node, spool: Spool) -> Node:
         lambda: link_broker(broker, f"lanna-{table.id}"),
         root=broker.root,
         node=table.id,
+        max_bytes=config.spool.max_bytes,
     )
     buses: dict[str, Bus] = {}
     for device in config.devices:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import gateway.wire.payload as wire
 from gateway.edge.dating import Clock, Dating
+from gateway.edge.losses import LossEvents
 from gateway.edge.outlet import Outlet
 from gateway.edge.presence import Presence
 from gateway.edge.recorder import Recorder
 from gateway.edge.station import Report, Station
+from gateway.edge.supply import Supply
 from gateway.edge.trust import Step
 from gateway.edge.uplink import Uplink
 from gateway.mqtt.link import Broker
+from gateway.spool.errors import SpoolFull
 from gateway.spool.spool import Spool
 from gateway.wire.times import SECOND, format_time
 
@@ -36,6 +40,7 @@ class Node:
         *,
         root: str,
         node: str,
+        max_bytes: int,
     ) -> None:
         self.spool, self.outlet = spool, outlet
         self.stations: dict[str, Station] = {}
@@ -45,6 +50,9 @@ class Node:
         self._node = node
         self._states: dict[str, wire.DeviceState] = {}
         self.uplink = Uplink(outlet, presence, broker, root=root, node=node, health=self.health)
+        self._supply, self._losses = Supply(max_bytes), LossEvents(self.event)
+        spool.on_loss(self._lose)
+        outlet.word.on_event.append(self.event)
 
     def add(self, device: str, station: Station) -> None:
         """A device of this node; before `run`."""
@@ -52,22 +60,21 @@ class Node:
 
     async def run(self) -> None:
         """Runs until cancelled. What was recorded by then is made durable when the spool is closed."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.spool.run(), name="spool")
-                group.create_task(self.uplink.run(), name="uplink")
-                group.create_task(self._dating.run(self.uplink.is_online.is_set, self.on_step), name="dating")
-                for name, station in self.stations.items():
-                    group.create_task(station.run(), name=f"station {name}")
-        finally:
-            self._dating.close()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.spool.run(), name="spool")
+            group.create_task(self.uplink.run(), name="uplink")
+            group.create_task(self._losses.run(), name="losses")
+            group.create_task(self._dating.run(self.uplink.is_online.is_set, self.on_step), name="dating")
+            for name, station in self.stations.items():
+                group.create_task(station.run(), name=f"station {name}")
 
     # What stations call.
 
     def record(self, report: Report) -> None:
         """A station's reading becomes an entry of the spool."""
         decoded = report.decoded
-        self._recorder.reading(report.device, report.at_ns, report.mono_ns, decoded.values, decoded.quality)
+        with suppress(SpoolFull):  # counted and declared by the spool
+            self._recorder.reading(report.device, report.at_ns, report.mono_ns, decoded.values, decoded.quality)
         self.recorded[report.device] = self.recorded.get(report.device, 0) + 1
 
     def on_state(self, device: str, state: wire.DeviceState, why: str) -> None:
@@ -76,13 +83,26 @@ class Node:
         before = self._states.get(device)
         self._states[device] = state
         self.uplink.say(self._presence.changed(device, state, why))
-        self._recorder.event(device, "state", {"from": before or "", "to": state, "why": why})
+        with suppress(SpoolFull):
+            self._recorder.event(device, "state", {"from": before or "", "to": state, "why": why})
         self.recorded[device] = self.recorded.get(device, 0) + 1
 
     def on_step(self, step: Step) -> None:
         """A jump of the wall clock is an event of the node itself."""
         data = {"by_s": round(step.by_ns / SECOND, 3), "explained": step.is_explained}
-        self._recorder.event(self._node, "clock-step", data)
+        self.event("clock-step", data)
+
+    def event(self, event: str, data: Mapping[str, object]) -> bool:
+        """Something happened to the node itself; False where the spool has no room to say so."""
+        try:
+            self._recorder.event(self._node, event, data)
+        except SpoolFull:
+            return False
+        return True
+
+    def _lose(self, reason: str, first: int, last: int) -> None:
+        self._losses.add(reason, first, last)
+        self.uplink.changed()
 
     # What operators ask.
 
@@ -96,29 +116,37 @@ class Node:
             return False
         return True
 
-    def spools(self) -> dict[str, wire.SpoolRange]:
-        """The spools this node holds."""
-        return {self.spool.id: wire.SpoolRange(self.spool.first, self.spool.next)}
-
     def losses(self) -> Mapping[str, int]:
         """Numbers declared lost, by reason."""
         return {reason: sum(last - first + 1 for first, last in ranges) for reason, ranges in self.spool.losses.items()}
 
     def health(self) -> bytes:
         """The payload of the health topic."""
-        stats, losses = self.spool.stats(), self.losses()
+        stats, losses, outlet, now_ns = self.spool.stats(), self.losses(), self.outlet, self._clock.mono_ns()
+        hours_left = self._supply.look(
+            now_ns / SECOND,
+            held_bytes=stats.bytes,
+            held=stats.committed - stats.first + 1,
+            committed=stats.committed,
+            unsettled=outlet.unsettled,
+        )
         health = wire.Health(
             format_time(self._clock.wall_ns()),
-            self.spools(),
-            round(stats.oldest_age_s, 3),
-            stats.bytes,
-            None,
-            sum(losses.values()),
-            dict(losses),
-            int(self._clock.offset_ns() is not None),
-            self.outlet.unsettled,
-            self.outlet.unconfirmed,
-            {name: self._device_health(station) for name, station in self.stations.items()},
+            self._presence.spools(),
+            spool_age_s=round(stats.oldest_age_s, 3),
+            spool_bytes=stats.bytes,
+            hours_left=None if hours_left is None else round(hours_left, 1),
+            loss_total=sum(losses.values()),
+            losses=dict(losses),
+            clock_trusted=int(self._clock.offset_ns() is not None),
+            unsettled=outlet.unsettled,
+            unconfirmed=outlet.numbers.unconfirmed,
+            undated=len(outlet.numbers.undated),
+            resent=outlet.word.resent,
+            refused=dict(outlet.counters.refused),
+            link=self.uplink.why,
+            ledger_silent=int(outlet.word.is_silent()),
+            devices={name: self._device_health(station) for name, station in self.stations.items()},
         )
         return wire.encode(health)
 

@@ -1,328 +1,228 @@
 """An outlet: where readings leave the node. Takes entries from the spool to one broker and settles what came back.
 
-Every committed number is in exactly one of these places:
+Live readings go first, each on its own topic; what waited goes as backlog, in batches, in the room they leave.
+Where each number is: gateway.edge.unsettled. What the ledger's word changes: gateway.edge.confirmation.
 
-    live        fresh, goes out at once on its own topic      (bounded; what grows old moves to waiting)
-    held        nobody knows its time yet                     (on disk; here only as ranges)
-    waiting     goes out as backlog, in batches               (on disk; here only as ranges)
-    open        handed to the broker, no answer yet           (bounded by the window)
-    unconfirmed the broker has it, the ledger has not said so (confirm = "stored" only; ranges)
-    settled     the spool's own record; may be forgotten
-
-A lost connection moves what was open back to waiting: the messages are numbered, so a repeat is harmless.
+A lost connection moves what was open back to waiting: the messages are numbered, so a repeat is harmless. A refused one
+holds up its own topic, nothing else; an entry that can never be sent is declared lost.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from gateway.mqtt.link import Connection, Disconnected, LinkError, Message, PublishRefused
-from gateway.spool.intervals import Intervals
+from gateway.edge.backlog import Batch, Load, Loader, Times, runs
+from gateway.edge.confirmation import Confirm, Confirmation
+from gateway.edge.sender import UNREADABLE, Sender
+from gateway.edge.unsettled import Unsettled
+from gateway.mqtt.link import Connection, Message
+from gateway.spool.eras import Eras
 from gateway.spool.spool import Spool
 from gateway.wire import entry as wire
-from gateway.wire.dating import UNDECIDED, Undecided
-from gateway.wire.payload import Stored
+from gateway.wire.dating import UNDECIDED
 
 log = logging.getLogger(__name__)
 
-LIVE_BOUND = 2000
-LIVE_AGE_S = 5.0
-BATCH_BYTES = 64 * 1024
-CHUNK_NUMBERS = 20_000
-PACKET_OVERHEAD = 256
-"""Room for topic, packet id and properties below the server's maximum packet size."""
-REFUSED_PAUSE_S = 5.0
+CHUNK_NUMBERS = 10_000
+_DISK_PAUSE_S = 5.0
 
-Ranges = list[tuple[int, int]]
-
-
-class Times(Protocol):
-    """Who knows under which time an entry is published."""
-
-    def time_of(self, seq: int, entry: wire.Entry) -> str | Undecided | None:
-        """Its time, None for never, or UNDECIDED: it must wait."""
-
-    def on_decided(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called whenever some of what was undecided no longer is."""
-
-
-@dataclass(slots=True)
-class OutletCounters:
-    """What went out since the start; readings and events, not messages."""
-
-    live: int = 0
-    late: int = 0
-    returned: int = 0
-    """Taken back from a lost connection, to be sent again."""
-    resent: int = 0
-    """Sent again because the ledger misses them."""
-    refused: dict[str, int] = field(default_factory=dict)
+InThread = Callable[..., Awaitable[Any]]
 
 
 class Outlet:
-    """Carries one spool to one broker. `use` serves one connection; everything else outlives connections."""
+    """Carries one spool to one broker. `use` serves one connection; everything else outlives connections.
+
+    `now` is monotonic seconds. `window` bounds live messages on their way, `late_window` batches; `late_per_s` backlog
+    readings a second, 0 without a bound.
+    """
 
     def __init__(
         self,
         spool: Spool,
+        eras: Eras,
         name: str,
         *,
         root: str,
         node: str,
-        confirm: Literal["stored", "broker"],
+        confirm: Confirm,
         now: Callable[[], float],
         times: Times,
         window: int = 500,
-        late_window: int = 8,
+        late_window: int = 16,
         late_per_s: float = 0,
         resend_after_s: float = 60.0,
+        in_thread: InThread = asyncio.to_thread,
     ) -> None:
-        self.counters = OutletCounters()
-        self.stored_at: float | None = None
-        """When the ledger last spoke, in seconds of `now`; None before it ever did."""
-        self._spool, self._name, self._root, self._node, self._confirm = spool, name, root, node, confirm
-        self._now, self._window, self._late_window = now, window, late_window
-        self._late_per_s, self._resend_after_s = late_per_s, resend_after_s
-        self._live: deque[tuple[float, int, bytes]] = deque()
-        self._waiting = Intervals(spool.pending(name))
-        self._held = Intervals()
-        self._times = times
-        self._open: dict[asyncio.Future[None], Ranges] = {}
-        self._fresh: deque[tuple[float, Ranges]] = deque()
-        """Acknowledged by the broker less than `resend_after_s` ago: the ledger may still be writing them."""
-        self._overdue = Intervals()
-        self._live_ready = asyncio.Event()
-        self._late_ready = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._paused_until = 0.0
+        self.numbers = Unsettled(spool.pending(name), lambda first, last: spool.owed(name, first, last), resend_after_s)
+        self.word = Confirmation(spool, eras, self.numbers, name, confirm, now)
+        self._sender = Sender(spool, self.numbers, self.word, name, confirm, now, self._set_ready)
+        self.counters = self._sender.counters
+        self._spool, self._eras, self._name, self._root, self._node = spool, eras, name, root, node
+        self._now, self._times = now, times
+        self._window, self._late_window, self._late_per_s = window, late_window, late_per_s
+        self._in_thread, self._loader = in_thread, Loader(spool, times, root, node)
+        self._decided = 0
+        """How often times became known."""
+        self._live_ready, self._late_ready, self._moved = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._set_ready()
-        spool.on_commit(self.offer)
-        times.on_decided(self._let_go)
+        spool.on_commit(self._offer)
+        spool.on_loss(self._lose)
+        times.on_decided(self._date)
+        self.word.on_change.append(self._set_ready)
 
     # What the rest of the node asks.
 
     @property
     def unsettled(self) -> int:
         """Numbers committed and not yet settled, wherever they are."""
-        waiting = len(self._live) + len(self._waiting) + len(self._held)
-        return waiting + self._count(self._open.values()) + self.unconfirmed
-
-    @property
-    def held(self) -> int:
-        """Numbers that wait for their time to be known."""
-        return len(self._held)
-
-    @property
-    def unconfirmed(self) -> int:
-        """Numbers the broker has taken and the ledger has not confirmed."""
-        return len(self._overdue) + self._count(ranges for _, ranges in self._fresh)
-
-    @staticmethod
-    def _count(groups: Iterable[Ranges]) -> int:
-        return sum(last - first + 1 for ranges in groups for first, last in ranges)
+        return len(self.numbers)
 
     async def drained(self) -> None:
         """Returns when nothing committed is unsettled."""
         while self.unsettled:
-            self._settled.clear()
-            await self._settled.wait()
+            self._moved.clear()
+            await self._moved.wait()
 
     # From the spool.
 
-    def offer(self, group: list[tuple[int, bytes]]) -> None:
-        """Take a committed group: live while it is fresh, and on disk in any case, so that nothing here can lose it."""
-        now = self._now()
-        self._live.extend((now, seq, data) for seq, data in group)
-        self._spill(now)
+    def _offer(self, group: list[tuple[int, bytes]]) -> None:
+        self.numbers.offer(group, self._now())
         self._set_ready()
 
-    def _spill(self, now: float) -> None:
-        live = self._live
-        while live and (len(live) > LIVE_BOUND or now - live[0][0] > LIVE_AGE_S):
-            self._waiting.add(live.popleft()[1])
+    def _lose(self, reason: str, first: int, last: int) -> None:
+        self.numbers.ended(first, last)
+        self._set_ready()
+
+    def _date(self) -> None:
+        self._decided += 1
+        self.numbers.dated()
+        self._set_ready()
 
     def _set_ready(self) -> None:
-        if self._live:
+        if self.numbers.live:
             self._live_ready.set()
-        if self._waiting:
+        if self.numbers.waiting or self.numbers.held:
             self._late_ready.set()
-
-    def _let_go(self) -> None:
-        """Look again at what was held; what is still undecided will be held again."""
-        self._waiting.update(self._held)
-        self._held = Intervals()
-        self._set_ready()
+        self._moved.set()
 
     # To the broker.
 
-    async def use(self, connection: Connection) -> None:
-        """Publish over this connection until cancelled, which is what happens when it is lost."""
-        room = max(2, connection.peer_receive_maximum)
-        late_slots = asyncio.Semaphore(min(self._late_window, room // 2))
-        live_slots = asyncio.Semaphore(max(1, min(self._window, room - min(self._late_window, room // 2))))
-        limit = BATCH_BYTES
-        if connection.peer_maximum_packet is not None:
-            limit = min(limit, connection.peer_maximum_packet - PACKET_OVERHEAD)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._send_live(connection, live_slots), name=f"outlet {self._name} live")
-            group.create_task(self._send_late(connection, late_slots, limit), name=f"outlet {self._name} late")
+    async def check(self) -> bool:
+        """Returns when numbers may be published; True when some have other names than before."""
+        return await self.word.check()
 
-    async def _send_live(self, connection: Connection, slots: asyncio.Semaphore) -> None:
+    async def use(self, connection: Connection) -> None:
+        """Publish over this connection until cancelled, which is what happens when it is lost.
+
+        Returns when numbers must get other names: `check` does that, and then it may go on.
+        """
+        room = max(2, connection.peer_receive_maximum)
+        late = min(self._late_window, room // 2)
+        live_slots = asyncio.Semaphore(max(1, min(self._window, room - late)))
+        self._sender.connected(connection, late)
+        async with asyncio.TaskGroup() as group:
+            tasks = (
+                group.create_task(self._send_live(live_slots), name=f"outlet {self._name} live"),
+                group.create_task(self._send_late(), name=f"outlet {self._name} late"),
+            )
+            await self.word.doubt.wait()
+            for task in tasks:
+                task.cancel()
+
+    async def _send_live(self, slots: asyncio.Semaphore) -> None:
         while True:
             await self._live_ready.wait()
-            await self._pause()
             await slots.acquire()
-            self._spill(self._now())
-            if not self._live:
+            found = self.numbers.next_live(self._now())
+            if found is None:
                 self._live_ready.clear()
                 self._set_ready()
                 slots.release()
                 continue
-            _, seq, data = self._live.popleft()
-            entry = wire.unpack(data)
-            t = self._times.time_of(seq, entry)
-            if t is UNDECIDED:
-                self._held.add(seq)
+            message = self._live_message(*found)
+            if message is None:
+                self._set_ready()
                 slots.release()
                 continue
-            topic, payload = wire.live_message(self._root, self._node, self._spool.id, seq, entry, t)
-            self._publish(connection, slots, Message(topic, payload), [(seq, seq)])
-            self.counters.live += 1
+            future = self._sender.publish(message, [(found[0], found[0])], is_late=False)
+            future.add_done_callback(lambda _: slots.release())
 
-    async def _send_late(self, connection: Connection, slots: asyncio.Semaphore, limit: int) -> None:
-        while True:
-            await self._late_ready.wait()
-            await self._pause()
-            span = next(iter(self._waiting.ranges()), None)
-            if span is None:
-                self._late_ready.clear()
-                continue
-            first, last = span[0], min(span[1], span[0] + CHUNK_NUMBERS - 1)
-            entries = await asyncio.to_thread(self._spool.read, first, last)
-            done = entries[-1][0] if entries else last
-            for message, seqs in self._batches(entries, limit):
-                await slots.acquire()
-                ranges = Intervals((seq, seq) for seq in seqs).ranges()
-                for first_sent, last_sent in ranges:
-                    self._waiting.remove(first_sent, last_sent)
-                self._publish(connection, slots, message, ranges)
-                self.counters.late += len(seqs)
-                # Live readings go between two batches; a throttle also leaves the line to others.
-                await asyncio.sleep(len(seqs) / self._late_per_s if self._late_per_s else 0)
-            # What the spool no longer has between them is declared lost there; waiting for it would never end.
-            self._forget(first, done, entries)
-
-    def _forget(self, first: int, done: int, entries: list[tuple[int, bytes]]) -> None:
-        held = Intervals((seq, seq) for seq, _ in entries)
-        for gap_first, gap_last in held.missing(first, done):
-            self._waiting.remove(gap_first, gap_last)
-
-    def _batches(self, entries: list[tuple[int, bytes]], limit: int) -> Iterator[tuple[Message, list[int]]]:
-        """Backlog messages of one class each, none above `limit` bytes unless a single reading is."""
-        parts: dict[str, list[bytes]] = {}
-        seqs: dict[str, list[int]] = {}
-        sizes: dict[str, int] = {}
-        for seq, data in entries:
+    def _live_message(self, number: int, data: bytes) -> Message | None:
+        """The message of a claimed number; None where it is not to be sent now and has gone elsewhere."""
+        claimed = [(number, number)]
+        try:
             entry = wire.unpack(data)
-            t = self._times.time_of(seq, entry)
-            if t is UNDECIDED:
-                self._waiting.remove(seq)
-                self._held.add(seq)
+        except ValueError as error:
+            log.warning("entry %d: %s", number, error)
+            self._sender.never(claimed, UNREADABLE)
+            return None
+        t = self._times.time_of(number, entry)
+        if t is UNDECIDED:
+            self.numbers.date_later(claimed)
+            return None
+        era = self._eras.of(number)
+        message = Message(*wire.live_message(self._root, self._node, era.id, number - era.base, entry, t))
+        if self._sender.refusals.until(message.topic, self._now()) is not None:
+            self.numbers.give_back(claimed)
+            return None
+        return message
+
+    async def _send_late(self) -> None:
+        while True:
+            due = self.numbers.release(self._now())
+            lowest = self.numbers.waiting.lowest()
+            if lowest is None:
+                self._late_ready.clear()
+                try:
+                    async with asyncio.timeout(None if due is None else max(0.0, due - self._now())):
+                        await self._late_ready.wait()
+                except TimeoutError:
+                    pass
                 continue
-            cls = entry.device_class
-            part = wire.late_part(seq, entry, t)
-            if cls not in parts:
-                parts[cls], seqs[cls], sizes[cls] = [], [], PACKET_OVERHEAD
-            elif sizes[cls] + len(part) > limit:
-                yield self._batch(cls, parts[cls]), seqs[cls]
-                parts[cls], seqs[cls], sizes[cls] = [], [], PACKET_OVERHEAD
-            parts[cls].append(part)
-            seqs[cls].append(seq)
-            sizes[cls] += len(part) + 1
-        for cls, rest in parts.items():
-            yield self._batch(cls, rest), seqs[cls]
+            era = self._eras.of(lowest[0])
+            most = CHUNK_NUMBERS if era.end is None else min(CHUNK_NUMBERS, era.end - lowest[0] + 1)
+            span = self.numbers.claim(most)
+            assert span is not None, "something waits"
+            await self._send_span(*span)
 
-    def _batch(self, device_class: str, parts: list[bytes]) -> Message:
-        return Message(*wire.late_message(self._root, self._node, device_class, self._spool.id, parts))
+    async def _send_span(self, first: int, last: int) -> None:
+        """Send claimed numbers; whatever happens, none of them stays claimed without being on its way."""
+        limit, decided = self._sender.limit, self._decided
+        load, sent = Load(first - 1), 0
+        try:
+            load = await self._in_thread(self._loader.load, first, last, self._eras.of(first), limit)
+            self._sort_out(load, decided)
+            for batch in load.batches:
+                await self._send_batch(batch)
+                sent += 1
+                # Live readings go between two batches; a throttle also leaves the line to others.
+                await asyncio.sleep(len(batch.numbers) / self._late_per_s if self._late_per_s else 0)
+        except OSError as error:
+            log.warning("cannot read the spool: %s", error)
+            await asyncio.sleep(_DISK_PAUSE_S)
+        finally:
+            left = [each for batch in load.batches[sent:] for each in runs(batch.numbers)]
+            if load.last < last:
+                left.append((load.last + 1, last))
+            self.numbers.give_back(left)
 
-    def _publish(self, connection: Connection, slots: asyncio.Semaphore, message: Message, ranges: Ranges) -> None:
-        future = connection.publish(message)
-        self._open[future] = ranges
+    def _sort_out(self, load: Load, decided: int) -> None:
+        # What the spool no longer has it declares lost itself; waiting for it would never end.
+        self.numbers.drop(load.absent)
+        if load.unreadable:
+            self._sender.never(runs(load.unreadable), UNREADABLE)
+        if load.undated:
+            is_news = self._decided != decided  # decided while it was read
+            (self.numbers.give_back if is_news else self.numbers.date_later)(runs(load.undated))
 
-        def answered(done: asyncio.Future[None]) -> None:
-            slots.release()
-            self._answered(done)
-
-        future.add_done_callback(answered)
-
-    async def _pause(self) -> None:
-        if (left := self._paused_until - self._now()) > 0:
-            await asyncio.sleep(left)
-
-    # What comes back.
-
-    def _answered(self, future: asyncio.Future[None]) -> None:
-        ranges = self._open.pop(future)
-        error = Disconnected("cancelled") if future.cancelled() else future.exception()
-        if error is None:
-            if self._confirm == "broker":
-                for first, last in ranges:
-                    self._spool.settle(self._name, first, last)
-                self._settled.set()
-            else:
-                self._fresh.append((self._now(), ranges))
+    async def _send_batch(self, batch: Batch) -> None:
+        await self._sender.pace.room(len(batch.payload))
+        ranges, now = runs(batch.numbers), self._now()
+        until = self._sender.refusals.until(batch.topic, now)
+        if until is not None:
+            self.numbers.hold(ranges, until, now)
             return
-        for first, last in ranges:
-            self._waiting.add(first, last)
-        self.counters.returned += self._count([ranges])
-        if isinstance(error, PublishRefused):
-            # The broker said no (rights, quota, size). Asking again at once would only repeat it.
-            self.counters.refused[error.name] = self.counters.refused.get(error.name, 0) + self._count([ranges])
-            self._paused_until = self._now() + REFUSED_PAUSE_S
-            log.warning("the broker refused a message of this node: %s", error)
-        elif not isinstance(error, LinkError):
-            log.error("publishing failed: %r", error)
-        self._set_ready()
-
-    def on_stored(self, stored: Stored) -> None:
-        """The ledger's word: settle the prefix it has, send again what it misses and should have had by now."""
-        self.stored_at = self._now()
-        settled = stored.spools.get(self._spool.id)
-        if settled is None or self._confirm != "stored":
-            return
-        upto = min(settled.upto, self._spool.next - 1)
-        if upto >= self._spool.first:
-            self._spool.settle(self._name, 1, upto)
-            for place in (self._waiting, self._held, self._overdue):
-                place.remove(1, upto)
-        self._age(upto)
-        self._settled.set()
-        for first, last in settled.missing:
-            for again in self._overlap(first, last):
-                self._overdue.remove(*again)
-                self._waiting.add(*again)
-                self.counters.resent += self._count([[again]])
-        self._set_ready()
-
-    def _age(self, upto: int) -> None:
-        """Move what was acknowledged long ago to overdue, and drop what is settled by now."""
-        kept = deque[tuple[float, Ranges]]()
-        for at, ranges in self._fresh:
-            left = [(max(first, upto + 1), last) for first, last in ranges if last > upto]
-            if left and self._now() - at < self._resend_after_s:
-                kept.append((at, left))
-            else:
-                self._overdue.update(Intervals(left))
-        self._fresh = kept
-
-    def _overlap(self, first: int, last: int) -> Ranges:
-        """The overdue numbers between first and last."""
-        wanted = Intervals([(first, last)])
-        for gap_first, gap_last in self._overdue.missing(first, last):
-            wanted.remove(gap_first, gap_last)
-        return wanted.ranges()
+        self._sender.publish(Message(batch.topic, batch.payload), ranges, is_late=True)

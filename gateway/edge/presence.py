@@ -45,7 +45,7 @@ class Presence:
         wall_ns: Callable[[], int],
         spools: Callable[[], dict[str, wire.SpoolRange]],
     ) -> None:
-        self._root, self._node, self._wall_ns, self._spools = root, node, wall_ns, spools
+        self._root, self._node, self._wall_ns, self.spools = root, node, wall_ns, spools
         self._devices = {device.id: device for device in devices}
         self._states: dict[str, wire.DeviceStatus] = {}
         self._abouts = self._revise(revisions)
@@ -55,7 +55,7 @@ class Presence:
 
     def _status(self, state: wire.NodeState) -> Message:
         node = self._node
-        status = wire.NodeStatus(state, self._now(), node.site, node.version, self._spools())
+        status = wire.NodeStatus(state, self._now(), node.site, node.version, self.spools())
         return Message(node_topic(self._root, node.id, "status"), wire.encode(status), 1, True)
 
     def _revise(self, revisions: Revisions) -> list[Message]:
@@ -82,9 +82,18 @@ class Presence:
         """What the node itself says when it stops in order."""
         return self._status("offline")
 
+    def online(self) -> Message:
+        """What the node says when it comes, and when it holds other spools than before."""
+        return self._status("online")
+
+    def lost(self, declared: wire.Lost) -> Message:
+        """What the node can no longer send; empty, so that the broker forgets it, where there is nothing."""
+        payload = wire.encode_lost(declared) if declared else b""
+        return Message(node_topic(self._root, self._node.id, "lost"), payload, 1, True)
+
     def birth(self) -> list[Message]:
         """Everything that must stand on the broker after a connect."""
-        return [self._status("online"), *self._abouts, *(self._state(device) for device in self._states)]
+        return [self.online(), *self._abouts, *(self._state(device) for device in self._states)]
 
     def _state(self, device: str) -> Message:
         topic = device_topic(self._root, self._node.id, self._devices[device].device_class, device, "status")

@@ -191,6 +191,11 @@ def encode(message: msgspec.Struct) -> bytes:
     return _encoder.encode(message)
 
 
+def encode_lost(declared: Lost) -> bytes:
+    """JSON text of a `lost` message."""
+    return _encoder.encode(declared)
+
+
 def decode(kind: type[T], data: bytes) -> T:
     """A payload of the given type. Raises ValueError with the path of what does not fit."""
     decoder = _decoders.get(kind)
