@@ -185,6 +185,7 @@ class Driver:
     models: tuple[str, ...]
     kind: Listening | Polled
     quantities: tuple[str, ...]
+    """What it reports as delivered."""
     line: Line
     sources: tuple[str, ...]
     check_bits: int = 16
@@ -197,5 +198,7 @@ class Driver:
     period_s: float = 1.0
     simulate: Callable[[int, int], Instrument] | None = None
     """`simulate(seed, address)` makes the instrument."""
+    sometimes: tuple[str, ...] = ()
+    """Quantities that only some settings or models give."""
     vectors: tuple[str, str] | None = None
     """Package and file name of the test vectors, as `importlib.resources` finds them."""

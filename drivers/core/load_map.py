@@ -23,10 +23,14 @@
     air_temperature = { at = 9, scale = 0.01, offset = -4000 }                  (number + offset) * scale
     power_factor = { at = 0x0C0B, form = "four-quadrant" }
     frequency = { at = 0x0010, limits = [40, 70] }                              what it can measure at all
-    [factors]                                     ratios of transformers, each an option; asked for where `at` is told
+    [factors]                                     what multiplies values, each an option; asked for where `at` is told
     ct_ratio = { at = 6, type = "uint16", of = ["current", "active_power"] }    `of`: the quantities it multiplies
+    unit_m = { at = 2, table = { 17 = 0.01 }, default = 0.01, of = ["water_depth"], help = "metres of its unit" }
+    [choices]                                     values whose meaning is a setting of the instrument
+    pv = { quantity = "stage", others = ["distance"], help = "what its primary value is" }
     [info]                                        what is no quantity, read in each round
-    alarm = { at = 9, labels = { 0 = "off", 65535 = "on" } }
+    alarm = { at = 9, labels = { 0 = "off", 65535 = "on" }, flags = { 65535 = 3 } }    3 suspect values, 4 no values
+    status = { at = 2000, bits = { stage = 0 } }  while bit 0 is set, the stage is missing
     [identity]                                    what is no quantity, read to find out which instrument it is
     model = { at = 0x8960, letters = 6, expect = "B2.*", sample = "B23 112-100" }   `letters`: registers of two each
 
@@ -42,18 +46,19 @@ from typing import Any, TypeVar
 from drivers.core import modbus, units
 from drivers.core.contract import Driver, Line, Option, Polled
 from drivers.core.quantities import quantity
-from drivers.core.register_map import Factor, RegisterMap
+from drivers.core.register_map import Choice, Factor, RegisterMap
 from drivers.core.registers import FORMS, Fact, Ratio, Register
 from drivers.core.simulated_map import Model, SimulatedMap, plain_model
 
 INVERT = Option(False, "true where the current transformers are mounted the wrong way: import and export change")
 _TOP = {
     *("title", "class", "models", "aliases", "sources", "wiring", "quirks", "silence_s", "period_s", "vectors"),
-    *("line", "modbus", "registers", "factors", "info", "identity"),
+    *("line", "modbus", "registers", "factors", "choices", "info", "identity"),
 }
 _PLACE = {"at", "function", "type", "word_order", "not_available"}
 _COMMON = {"function", "type", "word_order", "scale", "not_available"}
 _MODBUS = _COMMON | {"address", "max_registers_per_read", "max_hole", "even", "alike", "gap_ms", "timeout_ms", "always"}
+_RATIO = "ratio of the transformers, which multiplies its values"
 _CLASSES = ("air", "water", "weather", "energy", "mobility", "place")
 _Made = TypeVar("_Made")
 
@@ -84,6 +89,7 @@ def _driver(name: str, raw: Mapping[str, Any], model: Model, vectors_in: tuple[s
     meter = RegisterMap(
         registers=registers,
         factors=_each(factors, lambda key, entry: _factor(key, entry, said)),
+        choices=tuple(_choice(key, entry, raw["registers"]) for key, entry in raw.get("choices", {}).items()),
         info=_each(raw.get("info", {}), lambda key, entry: _fact(key, entry, said)),
         identity=_each(raw.get("identity", {}), lambda key, entry: _fact(key, entry, said)),
         always=tuple(said.get("always", ())),
@@ -105,11 +111,13 @@ def _driver(name: str, raw: Mapping[str, Any], model: Model, vectors_in: tuple[s
         raise ValueError("it has no registers")
     meter.identify(address, {})
     options = {"invert": INVERT} if meter.is_directed else {}
-    options |= {each.name: _ratio(each) for each in meter.factors}
+    options |= {each.name: _ratio(each, factors[each.name].get("help", _RATIO)) for each in meter.factors}
+    options |= {c.name: _choosing(c, raw["choices"][c.name].get("help", "what it means")) for c in meter.choices}
 
     def simulate(seed: int, unit: int) -> SimulatedMap:
         places = (*meter.places, *meter.identity)
-        return SimulatedMap(places, meter.limit, meter.even, model(quantities, seed, unit), unit)
+        ratios = {each.name: each.place.simulated if each.place else each.default for each in meter.factors}
+        return SimulatedMap(places, meter.limit, meter.even, model(quantities, seed, unit), unit, ratios)
 
     return Driver(
         name=name,
@@ -123,6 +131,7 @@ def _driver(name: str, raw: Mapping[str, Any], model: Model, vectors_in: tuple[s
         silence_s=raw.get("silence_s", 30.0),
         default_address=address,
         options=options,
+        sometimes=meter.sometimes,
         aliases=tuple(raw.get("aliases", ())),
         wiring=raw.get("wiring", ""),
         quirks=tuple(raw.get("quirks", ())),
@@ -168,25 +177,39 @@ def _register(name: str, entry: Mapping[str, Any], common: Mapping[str, Any], fa
 
 
 def _factor(name: str, entry: Mapping[str, Any], common: Mapping[str, Any]) -> Factor:
-    _known("it", entry, _PLACE | {"scale", "of"})
+    _known("it", entry, _PLACE | {"scale", "table", "default", "of", "help"})
     for base in entry["of"]:
         quantity(base)
-    return Factor(name, Ratio(**_place(name, entry, common), scale=entry.get("scale", 1)) if "at" in entry else None)
+    table = {int(number): ratio for number, ratio in entry.get("table", {}).items()}
+    place = Ratio(**_place(name, entry, common), scale=entry.get("scale", 1), table=table) if "at" in entry else None
+    return Factor(name, place, float(entry.get("default", 1)))
 
 
-def _ratio(factor: Factor) -> Option:
-    told = "0: as the meter itself says" if factor.place else "0: 1, the meter shows the primary side"
-    return Option(0.0, f"ratio of the transformers that multiplies its values; {told}")
+def _ratio(factor: Factor, told: str) -> Option:
+    return Option(0.0, f"{told}; 0: as it tells itself") if factor.place else Option(factor.default, told)
+
+
+def _choice(name: str, entry: Mapping[str, Any], registers: Mapping[str, Any]) -> Choice:
+    _known(name, entry, {"quantity", "others", "help"})
+    if entry["quantity"] not in registers:
+        raise ValueError(f"{name}: {entry['quantity']!r} is no register")
+    return Choice(name, entry["quantity"], tuple(quantity(other).name for other in entry["others"]))
+
+
+def _choosing(choice: Choice, told: str) -> Option:
+    return Option(choice.quantity, told, (choice.quantity, *choice.others))
 
 
 def _fact(name: str, entry: Mapping[str, Any], common: Mapping[str, Any]) -> Fact:
-    _known("it", entry, _PLACE | {"labels", "letters", "expect", "sample"})
+    _known("it", entry, _PLACE | {"labels", "letters", "expect", "sample", "flags", "bits"})
     return Fact(
         **_place(name, entry, common),
         labels={int(number): label for number, label in entry.get("labels", {}).items()},
         letters=entry.get("letters", 0),
         expect=entry.get("expect", ""),
         sample=entry.get("sample", 0),
+        flags={int(number): flag for number, flag in entry.get("flags", {}).items()},
+        bits=entry.get("bits", {}),
     )
 
 

@@ -34,6 +34,7 @@ EXCEPTIONS = {
     8: "memory parity error",
     10: "gateway path unavailable",
     11: "gateway target device failed to respond",
+    32: "not initialised (KELLER)",
 }
 NumberType = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
 _STRUCTS: dict[str, Struct] = {

@@ -191,7 +191,7 @@ def _vector(trial: _Trial, case: Case) -> None:
             trial.fail(case, f"in pieces of {size} gives {len(heard.readings)} readings ({why})")
         elif wrong := difference(case, heard.readings[0]):
             trial.fail(case, wrong)
-        elif unknown := heard.readings[0].values.keys() - set(trial.driver.quantities):
+        elif unknown := heard.readings[0].values.keys() - {*trial.driver.quantities, *trial.driver.sometimes}:
             trial.fail(case, f"{min(unknown)} is not among the driver's quantities")
 
 
@@ -257,7 +257,7 @@ def _noise(trial: _Trial, size: int, seed: int) -> None:
 
 
 def _words(trial: _Trial) -> None:
-    for name in trial.driver.quantities:
+    for name in (*trial.driver.quantities, *trial.driver.sometimes):
         try:
             quantity(name)
         except UnknownQuantity as error:

@@ -12,17 +12,27 @@ from drivers.core.contract import Decoded, DeviceFault, Exchange, FixedBits, Imp
 from drivers.core.quantities import is_plausible, quantity
 from drivers.core.registers import Fact, Place, Ratio, Register
 
-FAIL, MISSING = 4, 9
+SUSPECT, FAIL, MISSING = 3, 4, 9
 _INVERTED = ("active_power", "reactive_power", "power_factor", "power_demand")
 _IMPORT, _EXPORT = "energy_import", "energy_export"
 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """What multiplies values: the option of its name, else the ratio that the instrument tells, else 1."""
+    """What multiplies values: the option of its name, else the ratio that the instrument tells, else `default`."""
 
     name: str
     place: Ratio | None = None
+    default: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A value whose meaning is a setting of the instrument: the option `name` says what `quantity` is called."""
+
+    name: str
+    quantity: str
+    others: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +45,7 @@ class RegisterMap:
 
     registers: tuple[Register, ...]
     factors: tuple[Factor, ...]
+    choices: tuple[Choice, ...]
     info: tuple[Fact, ...]
     identity: tuple[Fact, ...]
     always: tuple[str, ...]
@@ -54,6 +65,12 @@ class RegisterMap:
     def is_directed(self) -> bool:
         """Whether anything changes where the current flows the other way."""
         return any(quantity(r.name).base in _INVERTED or _opposite(r.name) != r.name for r in self.registers)
+
+    @property
+    def sometimes(self) -> tuple[str, ...]:
+        """Quantities that options bring."""
+        turned = {_opposite(register.name) for register in self.registers} - {r.name for r in self.registers}
+        return (*(other for choice in self.choices for other in choice.others), *sorted(turned))
 
     def reads(self, unit: int) -> list[modbus.Read]:
         """One round: few reads within the instrument's limits that cover every register."""
@@ -83,40 +100,43 @@ class RegisterMap:
     def decode(self, exchanges: tuple[Exchange, ...], options: Options) -> Decoded:
         """The values of the answers.
 
-        Raises `DeviceFault` where they should hold values and hold none, `Implausible` where all are impossible, and
-        `FixedBits` where they are another instrument's.
+        Raises `DeviceFault` where they should hold values and hold none, or a status says that there are none,
+        `Implausible` where all are impossible, and `FixedBits` where they are another instrument's.
         """
         found = [(place, data) for request, reply in exchanges for place, data in self._placed(request, reply)]
         told = {p.name: None if d is None else p.ratio(d) for p, d in found if isinstance(p, Ratio)}
         factors = self._factors(told, options)
+        facts = [(p, None if d is None else p.fact(d)) for p, d in found if isinstance(p, Fact)]
+        info = {place.name: fact for place, fact in facts if fact is not None}
+        for fact, _ in facts:
+            _match(fact, info.get(fact.name))
+        spoilt = {name for place, data in found if isinstance(place, Fact) for name in place.spoilt(data)}
         values: dict[str, float] = {}
         quality: dict[str, int] = {}
-        info: dict[str, str | int] = {}
         for place, data in found:
-            if isinstance(place, Fact):
-                fact = None if data is None else place.fact(data)
-                if fact is not None:
-                    _match(place, fact)
-                    info[place.name] = fact
-            elif isinstance(place, Register):
-                value = None if data is None else _value(place, data, factors)
-                if value is None:
-                    quality[place.name] = MISSING
-                    if data is not None and place.name in self.always:
-                        raise FixedBits(f"another meter's answer: this one always has {place.name}, and here is none")
-                    continue
-                values[place.name] = value
-                low, high = place.limits or (value, value)
-                if not (low <= value <= high and is_plausible(place.name, value)):
-                    quality[place.name] = FAIL
-        if not values and (quality or not info):
-            raise DeviceFault(f"the meter marks every value as not available: {', '.join(quality) or 'no register'}")
-        if values and all(quality.get(name) == FAIL for name in values):
-            name, value = next(iter(values.items()))
-            raise Implausible(f"every value is impossible, such as {name} = {value:g} {quantity(name).unit}")
+            if not isinstance(place, Register):
+                continue
+            value = None if data is None or place.name in spoilt else _value(place, data, factors)
+            if value is None:
+                if data is not None and place.name in self.always:
+                    raise FixedBits(f"another meter's answer: this one always has {place.name}, and here is none")
+                quality[place.name] = MISSING
+                continue
+            name = self._called(place.name, options)
+            values[name] = value
+            low, high = place.limits or (value, value)
+            if not (low <= value <= high and is_plausible(name, value)):
+                quality[name] = FAIL
+        _judge(values, quality, info, [name for name, factor in factors.items() if factor is None])
+        for place, data in found:
+            if isinstance(place, Fact) and place.suspects(data):
+                quality = {**dict.fromkeys(values, SUSPECT), **quality}
         if options.get("invert"):
             values, quality = invert_values(values), {_opposite(name): flag for name, flag in quality.items()}
         return Decoded(values, quality, info)
+
+    def _called(self, name: str, options: Options) -> str:
+        return next((str(options.get(c.name, name)) for c in self.choices if c.quantity == name), name)
 
     def _merged(self, unit: int, places: tuple[Place, ...]) -> list[modbus.Read]:
         wanted = (modbus.Read(unit, p.function, p.at, p.count) for p in places)
@@ -132,8 +152,8 @@ class RegisterMap:
 
     def _factors(self, told: Mapping[str, float | None], options: Options) -> dict[str, float | None]:
         """The factors by name; None where the instrument was asked and did not tell: then nobody knows the values."""
-        said = {factor.name: float(options.get(factor.name, 0)) for factor in self.factors}
-        return {name: option if option > 0 else told.get(name, 1.0) for name, option in said.items()}
+        said = [(factor, float(options.get(factor.name, 0))) for factor in self.factors]
+        return {f.name: option if option > 0 else told.get(f.name, f.default) for f, option in said}
 
 
 def invert_values(values: Mapping[str, float]) -> dict[str, float]:
@@ -152,12 +172,29 @@ def _value(place: Register, data: bytes, factors: Mapping[str, float | None]) ->
     value = place.value(data)
     for name in place.factors:
         factor = factors[name]
-        value = None if value is None or factor is None else value * factor
+        value = None if value is None or factor is None else _times(value, factor)
     return value
 
 
-def _match(place: Fact, fact: str | int) -> None:
-    if place.expect and not re.fullmatch(place.expect, str(fact)):
+def _times(value: float, factor: float) -> float:
+    """The product; by division where the factor is a tenth or alike, which no float is: 536 times 0.1 is 53.6."""
+    inverse = round(1 / factor)
+    return value / inverse if inverse > 1 and abs(1 / factor - inverse) < 1e-9 else value * factor
+
+
+def _judge(
+    values: Mapping[str, float], quality: Mapping[str, int], info: Mapping[str, str | int], unknown: list[str]
+) -> None:
+    if not values and (quality or not info):
+        why = f"; it does not tell {' and '.join(unknown)} in a way that is known: set the option" if unknown else ""
+        raise DeviceFault(f"the device marks every value as not available: {', '.join(quality) or 'no register'}{why}")
+    if values and all(quality.get(name) == FAIL for name in values):
+        name, value = next(iter(values.items()))
+        raise Implausible(f"every value is impossible, such as {name} = {value:g} {quantity(name).unit}")
+
+
+def _match(place: Fact, fact: str | int | None) -> None:
+    if place.expect and fact is not None and not re.fullmatch(place.expect, str(fact)):
         raise FixedBits(f"another meter's answer: {place.name} is {fact!r}, which does not match {place.expect!r}")
 
 

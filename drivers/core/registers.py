@@ -9,10 +9,12 @@ from struct import Struct
 from typing import Literal
 
 from drivers.core import modbus
+from drivers.core.contract import DeviceFault
 
 Form = Literal["", "four-quadrant"]
 FORMS = ("", "four-quadrant")
 _FLOAT32 = Struct("f")
+_NONE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,10 @@ class Fact(Place):
     letters: int = 0
     expect: str = ""
     """What it must match, as a regular expression, or the answer is another instrument's."""
+    flags: Mapping[int, int] = field(default_factory=dict)
+    """Numbers that spoil the values: 3 makes them suspect, 4 means that there are none."""
+    bits: Mapping[str, int] = field(default_factory=dict)
+    """Quantities, and the bit that is set while they are missing."""
     sample: str | int = 0
     """What a simulated instrument says."""
 
@@ -101,6 +107,19 @@ class Fact(Place):
             return None
         return self.labels.get(int(number), int(number)) if number == int(number) else f"{number:.7g}"
 
+    def spoilt(self, data: bytes | None) -> list[str]:
+        """Quantities that are missing while it says this. Raises `DeviceFault` where all are."""
+        if data is None or not (self.flags or self.bits):
+            return []
+        number = int(self.number(data) or 0)
+        if self.flags.get(number) == _NONE:
+            raise DeviceFault(f"it says itself that it has no value: {self.name} is {self.fact(data)}")
+        return [name for name, bit in self.bits.items() if number >> bit & 1]
+
+    def suspects(self, data: bytes | None) -> bool:
+        """Whether the values are suspect while it says this."""
+        return data is not None and bool(self.flags) and int(self.number(data) or 0) in self.flags
+
     def encode(self) -> bytes:
         """The register bytes of the sample, for simulated instruments."""
         if isinstance(self.sample, str):
@@ -110,18 +129,26 @@ class Fact(Place):
 
 @dataclass(frozen=True, slots=True)
 class Ratio(Place):
-    """A ratio of transformers, which multiplies values: number times `scale`."""
+    """What multiplies values, such as the ratio of transformers: number times `scale`, or what `table` says of it."""
 
     scale: float = 1
+    table: Mapping[int, float] = field(default_factory=dict)
 
     def ratio(self, data: bytes) -> float | None:
-        """The ratio in its own register bytes; None where there is none, or 0."""
+        """The ratio in its own register bytes; None where there is none, 0, or a number that the table lacks."""
         number = self.number(data)
+        if self.table:
+            return None if number is None else self.table.get(int(number))
         return number * self.scale if number else None
 
     def encode(self) -> bytes:
-        """The register bytes of a ratio of one, for simulated instruments."""
-        return self.bytes_of(1 / self.scale)
+        """The register bytes of a ratio of one, or the table's first, for simulated instruments."""
+        return self.bytes_of(next(iter(self.table), 1 / self.scale))
+
+    @property
+    def simulated(self) -> float:
+        """The ratio that `encode` stands for."""
+        return next(iter(self.table.values()), 1.0)
 
 
 def shortest(number: float) -> float:

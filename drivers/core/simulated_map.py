@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import pi, sin
+from math import pi, prod, sin
 from random import Random
 
 from drivers.core import modbus
@@ -22,12 +22,22 @@ ILLEGAL_FUNCTION, ILLEGAL_ADDRESS = 1, 2
 
 class SimulatedMap(SimulatedSlave):
     """The slave at one bus address. A question that meets none of its registers, goes beyond its last one, or is odd
-    where only even ones are taken, gets exception 2; another function than the map's gets exception 1.
+    where only even ones are taken, gets exception 2; another function than the map's gets exception 1. `ratios`: what
+    a host will multiply its numbers by, by factor.
     """
 
-    def __init__(self, places: Sequence[Place], limit: int, even: bool, values: Values, address: int) -> None:
+    def __init__(
+        self,
+        places: Sequence[Place],
+        limit: int,
+        even: bool,
+        values: Values,
+        address: int,
+        ratios: Mapping[str, float] | None = None,
+    ) -> None:
         super().__init__(address, limit)
         self._places = places
+        self._ratios = ratios or {}
         self._even = even
         self._values = values
         self._ends = {p.function: max(x.at + x.count for x in places if x.function == p.function) for p in places}
@@ -42,15 +52,14 @@ class SimulatedMap(SimulatedSlave):
         for place in self._places:
             at, size = (place.at - read.start) * 2, place.count * 2
             if place.function == read.function and 0 <= at <= len(out) - size:
-                out[at : at + size] = _encoded(place, values)
+                out[at : at + size] = self._encoded(place, values)
                 is_met = True
         return bytes(out) if is_met else ILLEGAL_ADDRESS
 
-
-def _encoded(place: Place, values: Mapping[str, float]) -> bytes:
-    if isinstance(place, Register):
-        return place.encode(values[place.name])
-    return place.encode() if isinstance(place, Fact | Ratio) else bytes(place.count * 2)
+    def _encoded(self, place: Place, values: Mapping[str, float]) -> bytes:
+        if isinstance(place, Register):
+            return place.encode(values[place.name] / prod(self._ratios.get(name, 1) for name in place.factors))
+        return place.encode() if isinstance(place, Fact | Ratio) else bytes(place.count * 2)
 
 
 def plain_model(quantities: Sequence[str], seed: int, address: int) -> Values:

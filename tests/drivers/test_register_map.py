@@ -288,6 +288,8 @@ def test_identity_is_asked_apart() -> None:
         ("title", "titel", "unknown key 'titel'"),
         ("address = 7", "address = 300", "unit 300"),
         ('type = "uint16"', 'type = "uint16"\nfunction = 2', "by function 2 is not possible"),
+        ("[factors]", '[choices]\npv = { quantity = "stage", others = [] }\n[factors]', "'stage' is no register"),
+        ("[factors]", '[choices]\npv = { quantity = "frequency", other = [] }\n[factors]', "unknown key 'other'"),
         ("[modbus]", 'class = "wind"\n[modbus]', "unknown key 'class'|class 'wind'"),
     ],
 )
