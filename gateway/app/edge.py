@@ -16,9 +16,10 @@ from gateway.config import Config
 from gateway.config import model as said
 from gateway.edge.clock import SystemClock
 from gateway.edge.combine import Method, default_method
-from gateway.edge.dating import Dating, look_back
+from gateway.edge.dating import Dating
 from gateway.edge.node import Node
 from gateway.edge.outlet import Outlet
+from gateway.edge.past import read_past
 from gateway.edge.presence import DeviceFacts, NodeFacts, Presence
 from gateway.edge.recorder import Recorder
 from gateway.edge.revisions import Revisions
@@ -54,7 +55,7 @@ def build_node(config: Config, table: said.Node, spool: Spool) -> Node:
     broker = config.mqtt
     assert broker is not None, "checked when the configuration was read"
     clock = SystemClock(believes=table.clock == "trusted")
-    dating = Dating(spool, clock, look_back(spool), wait_s=table.clock_wait_s)
+    dating = Dating(spool, clock, read_past(spool, clock.boot), wait_s=table.clock_wait_s)
     drivers = {device.id: find(device.driver) for device in config.devices}
     facts = [_facts(device, drivers[device.id]) for device in config.devices]
     eras = Eras(spool)

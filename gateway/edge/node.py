@@ -60,13 +60,16 @@ class Node:
 
     async def run(self) -> None:
         """Runs until cancelled. What was recorded by then is made durable when the spool is closed."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.spool.run(), name="spool")
-            group.create_task(self.uplink.run(), name="uplink")
-            group.create_task(self._losses.run(), name="losses")
-            group.create_task(self._dating.run(self.uplink.is_online.is_set, self.on_step), name="dating")
-            for name, station in self.stations.items():
-                group.create_task(station.run(), name=f"station {name}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.spool.run(), name="spool")
+                group.create_task(self.uplink.run(), name="uplink")
+                group.create_task(self._losses.run(), name="losses")
+                group.create_task(self._dating.run(self.uplink.is_online.is_set, self.on_step), name="dating")
+                for name, station in self.stations.items():
+                    group.create_task(station.run(), name=f"station {name}")
+        finally:
+            self._dating.close()
 
     # What stations call.
 
