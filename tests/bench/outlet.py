@@ -1,7 +1,7 @@
 """After an outage: 1,000,000 readings wait in the spool; how fast they reach mosquitto, and what live readings notice.
 
-Backlog leaves with QoS 1 through outlet and link to a real broker; the clock stops at the last acknowledgement. Ten live
-readings a second are recorded meanwhile; a subscriber in another process tells when each arrived, counted from the
+Backlog leaves with QoS 1 through outlet and link to a real broker; the clock stops at the last acknowledgement. Ten
+live readings a second are recorded meanwhile; a subscriber in another process tells when each arrived, counted from the
 moment it was recorded (the commit window of 250 ms is in it).
 """
 
