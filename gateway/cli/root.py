@@ -14,7 +14,7 @@ import typer
 from gateway.cli.lazy import Entry, LazyGroup
 from gateway.ops.texts import LANGUAGES, say, set_language
 
-COMMANDS = ("run", "demo", "config", "driver", "tail", "spool", "parked", "version")
+COMMANDS = ("run", "demo", "config", "driver", "port", "device", "sim", "tail", "spool", "parked", "audit", "version")
 
 
 def start(args: list[str]) -> None:

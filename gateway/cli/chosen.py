@@ -1,0 +1,113 @@
+"""What commands that talk to the field are told: a driver, its options, an address, line settings, a port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+import typer
+
+from drivers.core import registry
+from drivers.core.contract import Driver, Line, Options
+from gateway.cli.places import fail
+from gateway.ops.texts import say
+from gateway.ports import Port, PortError, PortLost
+
+Parity = Literal["N", "E", "O"]
+FAILED = 1
+
+PortName = Annotated[str, typer.Argument(metavar="PORT", help=say("port_cmd.port"))]
+DriverName = Annotated[str, typer.Argument(metavar="DRIVER", help=say("driver.name"))]
+Baud = Annotated[int | None, typer.Option("--baud", min=50, max=4_000_000, help=say("port_cmd.baud"))]
+ParityOption = Annotated[Parity | None, typer.Option("--parity", help=say("port_cmd.parity"))]
+Stop = Annotated[int | None, typer.Option("--stop", min=1, max=2, help=say("port_cmd.stop"))]
+Bits = Annotated[int | None, typer.Option("--bits", min=7, max=8, help=say("port_cmd.bits"))]
+Address = Annotated[int | None, typer.Option("--address", min=0, max=255, help=say("port_cmd.address"))]
+Settings = Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help=say("driver.option"))]
+AsJson = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
+
+
+def choose_driver(name: str) -> Driver:
+    """The driver of this name or alias. Ends the command (exit 2) with the nearest where there is none."""
+    try:
+        return registry.find(name)
+    except registry.UnknownDriver as unknown:
+        nearest = " " + say("driver.nearest", nearest=unknown.nearest) if unknown.nearest else ""
+        fail(say("driver.unknown", name=name) + nearest)
+
+
+def choose_options(driver: Driver, said: list[str] | None) -> Options:
+    """All options of a driver, the said ones in place of their defaults. Ends the command (exit 2) at a wrong one."""
+    return {name: option.default for name, option in driver.options.items()} | dict(
+        parse_option(driver, text) for text in said or ()
+    )
+
+
+def parse_option(driver: Driver, text: str) -> tuple[str, str | int | float | bool]:
+    """`key=value` as the driver's type. Ends the command (exit 2) where that cannot be."""
+    key, sign, value = text.partition("=")
+    option = driver.options.get(key)
+    if not sign or option is None:
+        close = get_close_matches(key, driver.options, n=1)
+        nearest = " " + say("driver.nearest", nearest=close[0]) if close else ""
+        fail(say("driver.unknown_option", option=text, driver=driver.name) + nearest)
+    if option.choices and value not in option.choices:
+        fail(say("driver.bad_option", option=key, expected=", ".join(option.choices)))
+    kind: Callable[[str], Any] = type(option.default)
+    try:
+        return key, {"true": True, "false": False}[value] if kind is bool else kind(value)
+    except (KeyError, ValueError):
+        fail(say("driver.bad_option", option=key, expected="true, false" if kind is bool else kind.__name__))
+
+
+def choose_line(known: Line, baud: int | None, bits: int | None, parity: Parity | None, stop: int | None) -> Line:
+    """Known line settings with the said ones in their place."""
+    return Line(baud or known.baud, bits or known.bits, parity or known.parity, stop or known.stop)
+
+
+def line_text(line: Line) -> str:
+    """`9600 8N1`."""
+    return f"{line.baud} {line.bits}{line.parity}{line.stop:g}"
+
+
+@asynccontextmanager
+async def opened(url: str, line: Line) -> AsyncIterator[Port]:
+    """The open port, given back in the end. Warns of a name that will not last; explains what is in the way."""
+    from gateway.ports import open_port
+
+    warn(url)
+    try:
+        port = await open_port(url, line)
+    except PortError as error:
+        explain(error)
+        raise typer.Exit(FAILED) from None
+    try:
+        yield port
+    finally:
+        await port.close()
+
+
+def warn(url: str) -> None:
+    """Say, on the error output, what to write instead of a name that the next replug may change."""
+    for finding in _findings(url):
+        if not finding.blocks:
+            typer.echo(f"{say('config.warning')} {finding}", err=True)
+
+
+def explain(error: PortError | PortLost) -> None:
+    """Say why a port cannot be used, and who or what is in its way."""
+    typer.echo(str(error), err=True)
+    for finding in _findings(error.port):
+        if finding.blocks:
+            typer.echo(f"  {finding}", err=True)
+
+
+def _findings(url: str) -> list[Any]:
+    from gateway.ports.find import find_port
+    from gateway.ports.findings import findings
+    from gateway.ports.holders import who_holds
+
+    port = find_port(url)
+    return findings(port, who_holds({port.tty}), said=url) if port is not None else []

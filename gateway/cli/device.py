@@ -1,0 +1,171 @@
+"""`gateway device`: try an instrument on a port, and say in words what is wrong where nothing comes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+
+from drivers.core.contract import Decoded, Driver, Line, Listening, Options
+from drivers.core.quantities import quantity
+from gateway.cli.chosen import (
+    FAILED,
+    Address,
+    AsJson,
+    Baud,
+    Bits,
+    DriverName,
+    ParityOption,
+    PortName,
+    Settings,
+    Stop,
+    choose_driver,
+    choose_line,
+    choose_options,
+    line_text,
+    opened,
+)
+from gateway.cli.device_trial import Tally, Trial
+from gateway.cli.device_verdict import Verdict, judge
+from gateway.cli.printing import print_json, print_table
+from gateway.cli.table import Cell, Column, Style
+from gateway.ops.texts import say
+
+app = typer.Typer(help=say("command.device"), no_args_is_help=True)
+
+_SHORT = 4
+"""Quantities in the line of a reading that is not the last."""
+_STYLES: dict[int, Style] = {2: "dim", 3: "suspect", 4: "fail", 9: "dim"}
+
+
+@app.callback()
+def _group() -> None:
+    """One command alone would not need its name."""
+
+
+@app.command("try", help=say("device_cmd.try"))
+def attempt(
+    driver_name: DriverName,
+    port: PortName,
+    address: Address = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0.1, max=86_400, help=say("device_cmd.seconds"))
+    ] = None,
+    count: Annotated[int, typer.Option("--count", min=0, help=say("device_cmd.count"))] = 0,
+    option: Settings = None,
+    baud: Baud = None,
+    bits: Bits = None,
+    parity: ParityOption = None,
+    stop: Stop = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read or ask for a while; exit 1 where no reading came."""
+    driver = choose_driver(driver_name)
+    options = choose_options(driver, option)
+    line = choose_line(driver.line, baud, bits, parity, stop)
+    where = driver.default_address or 1 if address is None else address
+    tally = asyncio.run(
+        _try(driver, port, line, where, options, seconds or default_seconds(driver), count, is_told=not as_json)
+    )
+    verdict = judge(driver, tally, port=port, line=line_text(line), address=where)
+    if as_json:
+        print_json(_facts(driver, port, tally, verdict))
+    else:
+        _print(driver, tally, verdict)
+    raise typer.Exit(0 if verdict.is_good else FAILED)
+
+
+def default_seconds(driver: Driver) -> float:
+    """Long enough for a few readings of it."""
+    is_listening = isinstance(driver.kind, Listening)
+    return max(6.0, 3 * driver.period_s) if is_listening else 6.0
+
+
+async def _try(
+    driver: Driver,
+    url: str,
+    line: Line,
+    address: int,
+    options: Options,
+    seconds: float,
+    count: int,
+    *,
+    is_told: bool,
+) -> Tally:
+    async with opened(url, line) as port:
+        if is_told:
+            typer.echo(
+                say("device_cmd.trying", driver=driver.name, port=url, line=line_text(line), seconds=f"{seconds:g}")
+            )
+        on_reading = _tell if is_told else lambda t, decoded: None
+        return await Trial(driver, port, line, address=address, options=options, on_reading=on_reading).run(
+            seconds, count
+        )
+
+
+def _tell(t: float, decoded: Decoded) -> None:
+    named = [f"{name} {value:.6g} {quantity(name).unit}".rstrip() for name, value in decoded.values.items()]
+    more = f"  +{len(named) - _SHORT}" if len(named) > _SHORT else ""
+    typer.echo(f"{t:7.2f} s  {'  '.join(named[:_SHORT])}{more}")
+
+
+def _print(driver: Driver, tally: Tally, verdict: Verdict) -> None:
+    if tally.last is not None:
+        typer.echo("\n" + say("device_cmd.last"))
+        print_reading(tally.last)
+    typer.echo(
+        "\n"
+        + say("device_cmd.counts", readings=tally.readings, bytes=tally.arrived, discarded=tally.discarded)
+        + (" " + say("device_cmd.questions", asked=tally.asked, unanswered=tally.unanswered) if tally.asked else "")
+    )
+    for reason, count in sorted(tally.rejected.items()):
+        typer.echo(
+            "  " + say("device_cmd.rejected", count=count, reason=reason, what=say(f"driver.reason_{reason.lower()}"))
+        )
+    for example in tally.examples:
+        typer.echo(f"    {example}")
+    if tally.received and not tally.readings:
+        typer.echo("  " + say("device_cmd.received", hex=tally.received.hex(" ")))
+    typer.echo("\n" + verdict.text)
+
+
+def print_reading(decoded: Decoded) -> None:
+    """Its values with unit and quality, and what is no quantity."""
+    columns = [
+        Column(say("tail.quantity")),
+        Column(say("tail.value"), align="right"),
+        Column(say("tail.unit")),
+        Column(say("tail.quality")),
+    ]
+    names = [*decoded.values, *(name for name in decoded.quality if name not in decoded.values)]
+    rows: list[list[Cell | str]] = []
+    for name in names:
+        flag = decoded.quality.get(name, 1)
+        value = f"{decoded.values[name]:.10g}" if name in decoded.values else "-"
+        said = "" if flag == 1 else say(f"quality.{flag}")
+        rows.append([name, value, quantity(name).unit, Cell(said, _STYLES.get(flag, ""))])
+    print_table(columns, rows)
+    if decoded.info:
+        typer.echo(", ".join(f"{key} {value}" for key, value in decoded.info.items()))
+
+
+def _facts(driver: Driver, port: str, tally: Tally, verdict: Verdict) -> dict[str, Any]:
+    last = tally.last
+    return {
+        "driver": driver.name,
+        "port": port,
+        "seconds": round(tally.seconds, 3),
+        "readings": tally.readings,
+        "last": None
+        if last is None
+        else {"values": dict(last.values), "quality": dict(last.quality), "info": dict(last.info)},
+        "bytes": tally.arrived,
+        "received": tally.received.hex(),
+        "discarded_bytes": tally.discarded,
+        "questions": tally.asked,
+        "unanswered": tally.unanswered,
+        "rejected": dict(tally.rejected),
+        "examples": list(tally.examples),
+        "verdict": {"key": verdict.key, "text": verdict.text, "good": verdict.is_good},
+    }

@@ -1,0 +1,18 @@
+"""`gateway port`: which serial ports there are, and what comes out of them."""
+
+from __future__ import annotations
+
+import typer
+
+from gateway.cli.port_list import show_ports
+from gateway.ops.texts import say
+
+app = typer.Typer(help=say("command.port"), no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Commands about ports."""
+
+
+app.command("list", help=say("port_cmd.list"))(show_ports)
