@@ -76,7 +76,7 @@ def build_node(config: Config, table: said.Node, spool: Spool) -> Node:
         NodeFacts(table.id, table.site, version("lanna-gateway"), _names(table.name), _position(table.position)),
         facts,
         revisions=Revisions(Path(config.spool.path) / "about.json"),
-        wall_ns=clock.wall_ns,
+        now=clock.now,
         spools=lambda: {id_: SpoolRange(first, following) for id_, (first, following) in eras.held().items()},
     )
     # What happens to the node itself bears its name, as that of a device of the place where it stands.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.edge.trust import Doubt, Step, Trust
+from gateway.wire.times import format_time
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIMESYNCD = Path("/run/systemd/timesync/synchronized")
@@ -132,6 +133,11 @@ class SystemClock:
     def is_trusted(self) -> bool:
         """True where wall time is believed now."""
         return self.offset_ns() is not None
+
+    def now(self) -> str | None:
+        """The present as it is published, None where the clock is not trusted."""
+        offset_ns = self.offset_ns()
+        return None if offset_ns is None else format_time(self.mono_ns() + offset_ns)
 
     @property
     def doubt(self) -> Doubt:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from gateway.edge.past import NOTE_EVERY_MS, Past
-from gateway.edge.trust import Doubt, Step
+from gateway.edge.trust import WHY, Doubt, Step
 from gateway.spool.errors import SpoolError
 from gateway.spool.spool import Spool
 from gateway.spool.state import LATEST
@@ -59,6 +59,7 @@ class Clock(Protocol):
     def mono_ns(self) -> int: ...
     def wall_ns(self) -> int: ...
     def offset_ns(self) -> int | None: ...
+    def now(self) -> str | None: ...
     def take_steps(self) -> list[Step]: ...
     def remember(self, offset_ns: int) -> None: ...
     async def sleep_until(self, mono_ns: int) -> None: ...
@@ -90,6 +91,7 @@ class Dating:
         self._waiting = 0
         """Untrusted entries of this process that wait."""
         self._waited_ns = self._online_ns = 0
+        self._doubt: Doubt | None = None
         self._looked_ns: int | None = None
         self._trust_ms: int | None = None
         """The clock's offset as it was noted last."""
@@ -143,6 +145,9 @@ class Dating:
         now_ns, offset_ns = self._clock.mono_ns(), self._clock.offset_ns()
         passed_ns = 0 if self._looked_ns is None else now_ns - self._looked_ns
         self._looked_ns = now_ns
+        if self._clock.doubt != self._doubt:
+            self._doubt = self._clock.doubt
+            log.log(logging.WARNING if self._doubt else logging.INFO, WHY[self._doubt])
         self._watch_trust(offset_ns)
         if self._may_be_old:
             self._give_up_older()

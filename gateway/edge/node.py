@@ -20,7 +20,7 @@ from gateway.edge.uplink import Uplink
 from gateway.mqtt.link import Broker
 from gateway.spool.errors import SpoolFull
 from gateway.spool.spool import Spool
-from gateway.wire.times import SECOND, format_time
+from gateway.wire.times import SECOND
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Node:
             unsettled=outlet.unsettled,
         )
         health = wire.Health(
-            format_time(self._clock.wall_ns()),
+            self._clock.now(),
             self._presence.spools(),
             spool_age_s=round(stats.oldest_age_s, 3),
             spool_bytes=stats.bytes,
@@ -145,6 +145,9 @@ class Node:
             unsettled=outlet.unsettled,
             unconfirmed=outlet.numbers.unconfirmed,
             undated=len(outlet.numbers.undated),
+            never_dated=self._dating.undated,
+            clock_steps=self._clock.steps,
+            clock_doubt=self._clock.doubt,
             resent=outlet.word.resent,
             refused=dict(outlet.counters.refused),
             link=self.uplink.why,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import gateway.wire.payload as wire
 from gateway.edge.revisions import Revisions
 from gateway.mqtt.link import Message
-from gateway.wire.times import format_time
 from gateway.wire.topics import device_topic, node_topic
 
 
@@ -33,7 +32,10 @@ class DeviceFacts:
 
 
 class Presence:
-    """Builds the retained messages; sending them is the caller's. `spools` gives first and next of each spool held."""
+    """Builds the retained messages; sending them is the caller's. `spools` gives first and next of each spool held.
+
+    `now` is the present, None while nobody knows it.
+    """
 
     def __init__(
         self,
@@ -42,16 +44,13 @@ class Presence:
         devices: Iterable[DeviceFacts],
         *,
         revisions: Revisions,
-        wall_ns: Callable[[], int],
+        now: Callable[[], str | None],
         spools: Callable[[], dict[str, wire.SpoolRange]],
     ) -> None:
-        self._root, self._node, self._wall_ns, self.spools = root, node, wall_ns, spools
+        self._root, self._node, self._now, self.spools = root, node, now, spools
         self._devices = {device.id: device for device in devices}
         self._states: dict[str, wire.DeviceStatus] = {}
         self._abouts = self._revise(revisions)
-
-    def _now(self) -> str:
-        return format_time(self._wall_ns())
 
     def _status(self, state: wire.NodeState) -> Message:
         node = self._node

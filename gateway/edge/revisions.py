@@ -20,11 +20,14 @@ class Revisions:
         except (OSError, ValueError):
             pass
 
-    def revise(self, name: str, said: str, at: str) -> tuple[int, str]:
-        """Revision and since when it holds, for what is said now. Writes the file when it is new. Raises OSError."""
+    def revise(self, name: str, said: str, at: str | None) -> tuple[int, str | None]:
+        """Revision and since when it holds, for what is said now. Writes the file when it is new. Raises OSError.
+
+        `at` is None where nobody knows the time: so is then, for ever, when that revision began.
+        """
         known = self._known.get(name, {})
         rev, since = known.get("rev"), known.get("since")
-        if known.get("said") == said and isinstance(rev, int) and isinstance(since, str):
+        if known.get("said") == said and isinstance(rev, int) and isinstance(since, str | None):
             return rev, since
         rev = rev + 1 if isinstance(rev, int) else 1
         self._known[name] = {"rev": rev, "since": at, "said": said}

@@ -10,7 +10,7 @@ daemon's correction. A clock whose year cannot be is not believed on any evidenc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -21,6 +21,16 @@ STEP_NS = SECOND // 2
 _STEPS_KEPT = 16
 
 Doubt = Literal["", "unset", "buddhist-era", "implausible", "stepped", "unsynchronized"]
+
+WHY: Mapping[Doubt, str] = {
+    "": "the clock is trusted",
+    "unset": "the clock was never set: readings wait for their time",
+    "buddhist-era": "the clock shows a year of the Buddhist era, or what is left of one: set it to the common era",
+    "implausible": "the clock shows a year that cannot be: set it",
+    "stepped": "the clock was set by nobody known: readings wait until NTP confirms it",
+    "unsynchronized": "nobody has told this computer the time: readings wait for NTP",
+}
+"""What the log says."""
 
 
 def _year(year: int) -> int:

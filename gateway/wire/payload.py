@@ -128,7 +128,9 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     """The node about itself, every minute.
 
     `hours_left`: how long an outage may last before readings are lost, at the present rate. `ledger_silent`: 1 where
-    published readings were not confirmed for 5 minutes. `resent` and `refused` count since the node started.
+    published readings were not confirmed for 5 minutes. `resent`, `refused`, `never_dated` (given up, because nobody
+    told the time) and `clock_steps` count since the node started. `undated` wait for their time now; `clock_doubt` says
+    why the clock is not trusted: unset, buddhist-era, implausible, stepped, unsynchronized.
     """
 
     t: str | None
@@ -142,6 +144,9 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     unsettled: int = 0
     unconfirmed: int = 0
     undated: int = 0
+    never_dated: int = 0
+    clock_steps: int = 0
+    clock_doubt: str = ""
     resent: int = 0
     refused: dict[str, int] = {}
     link: str = ""
@@ -175,7 +180,7 @@ SETTLED_BEFORE = "settled before"
 A = TypeVar("A", NodeAbout, DeviceAbout)
 
 
-def revised(about: A, rev: int, since: str) -> A:
+def revised(about: A, rev: int, since: str | None) -> A:
     """The same `about` with its revision."""
     return msgspec.structs.replace(about, rev=rev, since=since)
 

@@ -120,13 +120,13 @@ async def _run(moves: list[Move], *, believes: bool) -> None:
         schedule.judge()
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(MOVES, min_size=5, max_size=40))
 def test_no_schedule_breaks_the_rules(moves: list[Move]) -> None:
     asyncio.run(_run(moves, believes=False))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(MOVES, min_size=5, max_size=40))
 def test_nor_where_the_clock_is_said_to_be_right(moves: list[Move]) -> None:
     asyncio.run(_run(moves, believes=True))
