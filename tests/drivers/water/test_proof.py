@@ -16,6 +16,10 @@ TIERS = {
     "dfrobot-sen0492-modbus": 3,
     "rs485-water-level-cm": 3,
     "rs485-rain-gauge": 3,
+    "maxbotix-mb73xx": 3,
+    "dfrobot-55aa": 3,
+    "benewake-tf": 3,
+    "campbell-sr50a": 3,
 }
 
 

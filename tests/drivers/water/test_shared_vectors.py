@@ -74,3 +74,49 @@ def test_modbus(name: str) -> None:
         heard = hear(driver, [ours.data], ours.options, ours.question, ends=True)
         assert not heard.readings
         assert heard.refusals
+
+
+def options(name: str, case: dict[str, Any]) -> dict[str, Any]:
+    return {"model": case["model"].lower()} if name == "maxbotix-mb73xx" else {}
+
+
+REASONS = {
+    "no_target": "DeviceFault",
+    "bad_header": "FixedBits",
+    "syntax": "FixedBits",
+    "truncated": "Truncated",
+    "checksum": "Integrity",
+    "weak_signal": "DeviceFault",
+    "no_reading": "DeviceFault",
+}
+
+
+@pytest.mark.parametrize("name", ["maxbotix-mb73xx", "dfrobot-55aa", "benewake-tf", "campbell-sr50a"])
+def test_serial(name: str) -> None:
+    driver = find(name)
+    known = {case.id: case for table in of_driver(driver).tables() for case in table}
+    theirs = load(name)
+    for case in theirs["vectors"]:
+        data, expect = bytes.fromhex(case["hex"]), case["expect"]
+        assert known[case["id"]].data == data
+        heard = hear(driver, [data], options(name, case), known[case["id"]].question, ends=True)
+        (reading,) = heard.readings
+        assert not heard.refusals
+        mm = float(expect["fields"][0]) if "fields" in expect else expect["distance_mm"]
+        assert reading.values["distance"] == pytest.approx(mm / 1000)
+        if "at_min_range" in expect:
+            assert reading.info["at_min_range"] == expect["at_min_range"]
+            assert bool(reading.quality) == expect["at_min_range"]
+        if "strength" in expect:
+            assert reading.values["echo_strength"] == expect["strength"]
+            assert reading.values["device_temperature"] == expect["chip_temperature_c"]
+    for case in theirs["bad"]:
+        ours = known[case["id"]]
+        assert ours.data == bytes.fromhex(case["hex"])
+        heard = hear(driver, [ours.data], options(name, case), ours.question, ends=True)
+        assert not heard.readings
+        assert [refusal.reason for refusal in heard.refusals] == [REASONS[case["expect_error"]]], case["id"]
+    names = {case.id: case for case in of_driver(driver).commands}
+    for command in theirs["commands"]:
+        if "hex" in command:
+            assert names[command["name"]].data == bytes.fromhex(command["hex"])
