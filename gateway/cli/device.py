@@ -104,10 +104,15 @@ async def _try(
         )
 
 
-def _tell(t: float, decoded: Decoded) -> None:
+def short(t_s: float, decoded: Decoded) -> str:
+    """One line: when (seconds), and the first few values."""
     named = [f"{name} {value:.6g} {quantity(name).unit}".rstrip() for name, value in decoded.values.items()]
     more = f"  +{len(named) - _SHORT}" if len(named) > _SHORT else ""
-    typer.echo(f"{t:7.2f} s  {'  '.join(named[:_SHORT])}{more}")
+    return f"{t_s:7.2f} s  {'  '.join(named[:_SHORT])}{more}"
+
+
+def _tell(t_s: float, decoded: Decoded) -> None:
+    typer.echo(short(t_s, decoded))
 
 
 def _print(driver: Driver, tally: Tally, verdict: Verdict) -> None:

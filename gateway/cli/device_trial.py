@@ -25,7 +25,7 @@ _TRIES = 2
 
 @dataclass(slots=True)
 class Tally:
-    """What came in a trial. `asked` and `unanswered` count questions, `arrived` bytes; `received` is the first of those."""
+    """What came in a trial. `asked` and `unanswered` count questions, `arrived` bytes; `received` begins those."""
 
     seconds: float = 0.0
     readings: int = 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from gateway.cli.port_list import show_ports
+from gateway.cli.port_record import record
+from gateway.cli.port_replay import replay
 from gateway.ops.texts import say
 
 app = typer.Typer(help=say("command.port"), no_args_is_help=True)
@@ -16,3 +18,5 @@ def _group() -> None:
 
 
 app.command("list", help=say("port_cmd.list"))(show_ports)
+app.command("record", help=say("port_cmd.record"))(record)
+app.command("replay", help=say("port_cmd.replay"))(replay)

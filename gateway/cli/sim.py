@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import stat
+from collections.abc import Callable
 from dataclasses import fields
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from drivers.core.contract import Driver
 from gateway.cli.chosen import Address, AsJson, DriverName, Settings, choose_driver, choose_options, line_text
 from gateway.cli.places import fail
 from gateway.cli.printing import print_json
+from gateway.cli.stopping import run_until_stopped
 from gateway.ops.texts import say
 from gateway.sim.faults import Faults
 from gateway.sim.instrument import SimulatedDevice, SimulatedLine
@@ -48,10 +49,13 @@ def sim(
     done, unplug_s = parse_faults(faults)
     _free(port_out)
     device = SimulatedDevice(driver, seed, address, period, options=options)
+    made: list[SimulatedLine] = []  # a pty lives in an event loop, so it is made there
+    make = partial(SimulatedLine, [device], link=port_out, faults=done, seed=seed)
     try:
-        line = asyncio.run(_run(device, port_out, done, unplug_s, seed, seconds, is_told=not as_json))
+        run_until_stopped(_run(make, made, unplug_s, is_told=not as_json), seconds)
     except OSError as error:
         fail(say("sim.no_place", path=port_out, why=error.strerror or str(error)))
+    line = made[0]
     if as_json:
         facts = {"readings": line.owed, "faults": dict(line.mangler.counts), "overrun_bytes": line.overrun}
         print_json({"driver": driver.name, "port": str(port_out), **facts})
@@ -93,23 +97,15 @@ def _free(path: Path) -> None:
             fail(say("sim.taken", path=path))
 
 
-async def _run(
-    device: SimulatedDevice, path: Path, faults: Faults, unplug_s: float, seed: int, seconds: float, *, is_told: bool
-) -> SimulatedLine:
-    line = SimulatedLine([device], link=path, faults=faults, seed=seed)
-    loop, me = asyncio.get_running_loop(), asyncio.current_task()
-    assert me is not None
-    # However it ends, the link goes with it.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, me.cancel)
+async def _run(make: Callable[[], SimulatedLine], made: list[SimulatedLine], unplug_s: float, *, is_told: bool) -> None:
+    line = make()
+    made.append(line)
     if is_told:
-        _tell(device.driver, path)
-    with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-        async with asyncio.timeout(seconds or None), asyncio.TaskGroup() as group:
-            group.create_task(line.run(), name="sim line")
-            if unplug_s:
-                group.create_task(_pull(line, unplug_s), name="sim cable")
-    return line
+        _tell(line)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(line.run(), name="sim line")
+        if unplug_s:
+            group.create_task(_pull(line, unplug_s), name="sim cable")
 
 
 async def _pull(line: SimulatedLine, every_s: float) -> None:
@@ -120,6 +116,8 @@ async def _pull(line: SimulatedLine, every_s: float) -> None:
         line.replug()
 
 
-def _tell(driver: Driver, path: Path) -> None:
-    typer.echo(say("sim.ready", driver=driver.name, path=path, line=line_text(driver.line)))
-    typer.echo(f"  gateway device try {driver.name} {path}")
+def _tell(line: SimulatedLine) -> None:
+    device = line.devices[0]
+    driver = device.driver
+    typer.echo(say("sim.ready", driver=driver.name, path=line.path, line=line_text(driver.line)))
+    typer.echo(f"  gateway device try {driver.name} {line.path}")
