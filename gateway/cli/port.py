@@ -7,6 +7,7 @@ import typer
 from gateway.cli.port_list import show_ports
 from gateway.cli.port_record import record
 from gateway.cli.port_replay import replay
+from gateway.cli.port_sniff import sniff
 from gateway.ops.texts import say
 
 app = typer.Typer(help=say("command.port"), no_args_is_help=True)
@@ -20,3 +21,4 @@ def _group() -> None:
 app.command("list", help=say("port_cmd.list"))(show_ports)
 app.command("record", help=say("port_cmd.record"))(record)
 app.command("replay", help=say("port_cmd.replay"))(replay)
+app.command("sniff", help=say("port_cmd.sniff"))(sniff)
