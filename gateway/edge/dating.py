@@ -107,11 +107,13 @@ class Dating:
     def stamp(self, name: str, at_ns: int, mono_ns: int) -> Stamp:
         """The times of an entry of this series, made when the clocks said `at_ns`, `mono_ns`; it is appended next."""
         offset_ns = self._clock.offset_ns()
-        mono_ms = self._times.mono(name, mono_ns // MS)
         self._has_news = True
         self._watch_trust(offset_ns)
         # What waits is decided before anything later is dated: so times keep their order.
-        if offset_ns is not None and self._settle_waiting(offset_ns):
+        if offset_ns is not None and not self._settle_waiting(offset_ns):
+            offset_ns = None
+        mono_ms = self._times.mono(name, mono_ns // MS)
+        if offset_ns is not None:
             return Stamp(self._times.date(name, (mono_ns + offset_ns) // MS), mono_ms, True, 0)
         if self._spool.next > self._upto:
             self._may_wait = True

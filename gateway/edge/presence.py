@@ -50,16 +50,18 @@ class Presence:
         self._root, self._node, self._now, self.spools = root, node, now, spools
         self._devices = {device.id: device for device in devices}
         self._states: dict[str, wire.DeviceStatus] = {}
-        self._abouts = self._revise(revisions)
+        self._revisions = revisions
+        self._abouts = self._revise()
 
     def _status(self, state: wire.NodeState) -> Message:
         node = self._node
         status = wire.NodeStatus(state, self._now(), node.site, node.version, self.spools())
         return Message(node_topic(self._root, node.id, "status"), wire.encode(status), 1, True)
 
-    def _revise(self, revisions: Revisions) -> list[Message]:
+    def _revise(self) -> list[Message]:
         """`about` of the node and of every device, with the revision that its content has."""
-        node, now = self._node, self._now()
+        node, now, revisions = self._node, self._now(), self._revisions
+        self._has_begun = now is not None
         bare = wire.NodeAbout(
             0, None, node.site, dict(node.name), dict(node.position), sorted(self._devices), node.version
         )
@@ -92,6 +94,8 @@ class Presence:
 
     def birth(self) -> list[Message]:
         """Everything that must stand on the broker after a connect."""
+        if not self._has_begun:  # at the start nobody knew since when it holds
+            self._abouts = self._revise()
         return [self.online(), *self._abouts, *(self._state(device) for device in self._states)]
 
     def _state(self, device: str) -> Message:

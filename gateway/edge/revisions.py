@@ -23,13 +23,14 @@ class Revisions:
     def revise(self, name: str, said: str, at: str | None) -> tuple[int, str | None]:
         """Revision and since when it holds, for what is said now. Writes the file when it is new. Raises OSError.
 
-        `at` is None where nobody knows the time: so is then, for ever, when that revision began.
+        `at` is None while nobody knows the time; then a revision begins when it is first asked for with a time.
         """
         known = self._known.get(name, {})
         rev, since = known.get("rev"), known.get("since")
-        if known.get("said") == said and isinstance(rev, int) and isinstance(since, str | None):
-            return rev, since
-        rev = rev + 1 if isinstance(rev, int) else 1
+        if known.get("said") != said or not isinstance(rev, int):
+            rev = rev + 1 if isinstance(rev, int) else 1
+        elif isinstance(since, str) or at is None:
+            return rev, since if isinstance(since, str) else None
         self._known[name] = {"rev": rev, "since": at, "said": said}
         self._save()
         return rev, at
