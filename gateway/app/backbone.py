@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.app.links import link_broker
 from gateway.app.run import Running
@@ -15,6 +16,9 @@ from gateway.ingest.pipeline import Ingest, IngestSettings
 from gateway.ingest.sinks.base import Sink
 from gateway.ingest.sinks.sqlite import SqliteSink
 from gateway.wire.times import SECOND
+
+if TYPE_CHECKING:
+    from gateway.ingest.sinks.influx import InfluxSink
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +74,16 @@ def _sink(table: said.Ingest) -> tuple[Sink, float]:
         return SqliteSink(
             Path(table.sqlite.path), retention_ns=int(retention_s * SECOND), max_bytes=max_bytes
         ), retention_s
+    assert table.influx is not None, "checked when the configuration was read"
+    return influx_sink(table.influx), table.influx.retention_s
+
+
+def influx_sink(influx: said.Influx) -> InfluxSink:
+    """The sink of that table. Raises OSError where the token's file cannot be read."""
     from gateway.ingest.sinks.influx import InfluxSink  # slow to import, and not needed beside SQLite
 
-    influx = table.influx
-    assert influx is not None, "checked when the configuration was read"
     token = "" if influx.token_file is None else Path(influx.token_file).read_text("utf-8").strip()
-    sink = InfluxSink(
+    return InfluxSink(
         influx.url,
         org=influx.org,
         bucket=influx.bucket,
@@ -84,7 +92,6 @@ def _sink(table: said.Ingest) -> tuple[Sink, float]:
         timeout_s=influx.timeout_s,
         gzip=influx.gzip,
     )
-    return sink, influx.retention_s
 
 
 def _say_state(part: str, state: str, why: str) -> None:

@@ -20,7 +20,10 @@ _TEXT_BOUND = 256
 def event_note(
     origin: Origin, spool: int, seq: int, at: int, is_dated: bool, name: str, data: Mapping[str, object]
 ) -> Note | Reason:
-    """An event: finite numbers of its data become fields, the quantity it is about a tag, the rest stays text."""
+    """An event: finite numbers of its data become fields, the quantity it is about a tag, the rest stays text.
+
+    A device's change of state has the states as numbers too: `state`, and `before` unless the node has just started.
+    """
     if not _EVENT.fullmatch(name):
         return Reason.EVENT
     if not 1 <= seq < MAX_SEQ:
@@ -36,6 +39,10 @@ def event_note(
             tags["quantity"] = value
         else:
             text[key] = value
+    if name == "state":
+        # Some databases keep no words, and the audit needs to know when a device was silent.
+        words = (("state", data.get("to")), ("before", data.get("from")))
+        fields |= {key: float(STATES[word]) for key, word in words if isinstance(word, str) and word in STATES}
     return Note("event", origin, at, fields, tags, text, seq, spool, is_dated)
 
 

@@ -120,6 +120,18 @@ class InfluxSink:
         """Closes the connections."""
         self._client.close()
 
+    def dialect(self) -> Dialect:
+        """What the server is; it is asked once."""
+        return self._known_dialect()
+
+    def get(self, path: str) -> str:
+        """The body of a page of the server, for those who ask more than `count`. Raises Unavailable."""
+        return self._get(path)
+
+    def query(self, text: str) -> str:
+        """The annotated CSV of a Flux query. Raises Unavailable."""
+        return self._query(text)
+
     def _known_dialect(self) -> Dialect:
         if self._dialect is None:
             try:

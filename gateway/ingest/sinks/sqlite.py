@@ -176,9 +176,18 @@ class SqliteSink:
             gone = sum(
                 db.execute(f"DELETE FROM {table} WHERE at < ?", (before_at,)).rowcount for table in ("reading", "note")
             )
+            if gone:
+                self._remember_removal(db, before_at)
         db.execute("PRAGMA incremental_vacuum").fetchall()
         self.removed += gone
         return gone
+
+    @staticmethod
+    def _remember_removal(db: sqlite3.Connection, before_at: int) -> None:
+        """Table `removed` says up to which time rows went on purpose, so that nobody takes them for lost."""
+        db.execute("CREATE TABLE IF NOT EXISTS removed (before_at INTEGER NOT NULL)")
+        db.execute("INSERT INTO removed SELECT max(?, coalesce(max(before_at), 0)) FROM removed", (before_at,))
+        db.execute("DELETE FROM removed WHERE rowid < (SELECT max(rowid) FROM removed)")
 
 
 def _reading_row(point: Point) -> tuple[object, ...]:
