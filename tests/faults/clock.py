@@ -1,0 +1,136 @@
+"""Outages, wrong clocks and long waits in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import os
+import tempfile
+from pathlib import Path
+
+from drivers.core.registry import find
+from tests.faults.scenario import Finding, Form, scenario
+from tests.rig.sim_parts import SimPolled
+from tests.rig.sim_world import SimWorld
+from tests.rig.simulate import simulate
+from tests.spool.simdisk import SimDisk
+
+YEAR_S, DAY_S = 365 * 86_400.0, 86_400.0
+METER = "eastron-sdm120"
+
+
+@scenario("L1", "broker stopped for an hour of simulated time", "lost 0")
+def broker_away(form: Form) -> Finding:
+    """It is stopped, comes back, and everything said in between arrives."""
+
+    async def play(w: SimWorld) -> Finding:
+        await asyncio.sleep(60)
+        w.broker.stop()
+        await asyncio.sleep(3600)
+        w.broker.start()
+        await asyncio.sleep(60)
+        counts = await w.settle(600)
+        is_met = counts.is_clean and not w.twice and counts.owed > 3600
+        return Finding(f"{counts}; worst timestamp error {max(counts.errors_ms):.1f} ms", is_met, counts)
+
+    return simulate(form.folder, form.seed, play, devices=form.count(2, 10), disk=SimDisk())
+
+
+@scenario(
+    "T2",
+    "boot in 1970, clock set 10 min later",
+    "untrusted readings published as trusted 0; corrected error ≤ 1 s",
+)
+def boot_in_1970(form: Form) -> Finding:
+    """A machine without a battery; the broker is there all the time, and the process is restarted in between."""
+
+    def before(w: SimWorld) -> None:
+        w.computer.reboot(wall_ns=12_000_000_000)
+
+    async def play(w: SimWorld) -> Finding:
+        await asyncio.sleep(290)
+        await w.kill_edge()
+        w.start_edge()
+        await asyncio.sleep(300)
+        early = sum(row.at > 0 for row in w.rows())
+        w.computer.sync()
+        await asyncio.sleep(300)
+        counts = await w.settle(600)
+        worst_s = max(counts.errors_ms) / 1000
+        undated = sum(not row.at for row in w.rows())
+        figure = (
+            f"{counts}; published with a time before it was known: {early}; worst error {worst_s:.3f} s; "
+            f"{undated} left undated"
+        )
+        is_met = counts.is_clean and not early and worst_s <= 1 and not undated and not w.twice
+        return Finding(figure, is_met, counts)
+
+    return simulate(form.folder, form.seed, play, before=before, devices=2, disk=SimDisk())
+
+
+@scenario("T3", "clock stepped + 1 year, − 1 day while running", "no burst, no stall")
+def clock_stepped(form: Form) -> Finding:
+    """Each step lasts for minutes, until a time daemon repairs it. A talking and a polled instrument go on."""
+    meter = SimPolled(find(METER), 1, form.seed)
+
+    async def play(w: SimWorld) -> Finding:
+        marks = []
+        for step_s in (YEAR_S, -DAY_S):
+            await asyncio.sleep(form.pick(120, 1800))
+            w.computer.step(step_s)
+            marks.append(w.loop.time())
+            await asyncio.sleep(form.pick(120, 1800))
+            w.computer.sync()
+            marks.append(w.loop.time())
+        await asyncio.sleep(form.pick(120, 600))
+        assert w.node is not None
+        frames = w.node.stations["pms-1"].counters.frames
+        said = w.instruments[0].count
+        counts = await w.settle(1200)
+        # A round of questions takes its own time; what counts is when the rounds begin.
+        asked = [at for port in meter.ports for at in port.written]
+        rounds = [later for earlier, later in itertools.pairwise(asked) if later - earlier > 2]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(rounds)]
+        figure = (
+            f"polls every {min(gaps):.2f} to {max(gaps):.2f} s (10 s wanted), {said - frames} frames not taken; "
+            f"{counts}, worst error {max(counts.errors_ms):.1f} ms"
+        )
+        is_even = max(gaps) <= 11 and min(gaps) >= 9 and said - frames <= 1
+        return Finding(figure, is_even and counts.is_clean and not w.twice, counts)
+
+    return simulate(form.folder, form.seed, play, devices=1, disk=SimDisk(), polled={METER: meter})
+
+
+@scenario("M1", "24 simulated hours of outage at full rate", "memory growth ≤ 5 MB")
+def long_outage(form: Form) -> Finding:
+    """Each instrument speaks once a second, the broker is away; resident memory of all, from the second hour on."""
+
+    async def play(w: SimWorld) -> Finding:
+        await asyncio.sleep(60)
+        w.broker.stop()
+        sizes = []
+        for _ in range(form.count(3, 24)):
+            await asyncio.sleep(form.pick(1200, 3600))
+            gc.collect()
+            sizes.append(_resident_mb())
+        said = sum(each.count for each in w.instruments)
+        assert w.node is not None
+        held = w.node.spool.stats()
+        growth = max(sizes[1:]) - sizes[0]
+        is_whole = said <= held.committed <= said + 20
+        hours = len(sizes) * form.pick(1200, 3600) / 3600
+        figure = (
+            f"{growth:+.1f} MB in {hours:g} h at {len(w.instruments)} readings/s, {held.bytes / 1e6:.0f} MB spooled"
+        )
+        return Finding(figure, growth <= 5 and is_whole, None, {"sizes_mb": [round(each, 1) for each in sizes]})
+
+    # In memory, but not in this process's: the disk is not what is weighed here.
+    place = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.TemporaryDirectory(prefix="faults-M1-", dir=place) as folder:
+        return simulate(Path(folder), form.seed, play, devices=form.count(5, 20), remembers=False, max_size="2 GB")
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
