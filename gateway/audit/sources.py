@@ -59,7 +59,18 @@ def read_parked(path: Path) -> ParkedFacts:
 
 def reading(path: Path, ask: Callable[[sqlite3.Connection], T]) -> T:
     """What `ask` makes of the database, opened read-only, within one transaction: one consistent picture."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+    try:
+        return _within(f"{path.absolute().as_uri()}?mode=ro", ask)
+    except sqlite3.OperationalError:
+        # Beside a running ingest anybody may read. When it is stopped SQLite wants to make files of its own beside a
+        # database in WAL mode, which who may not write there cannot; but then nobody else changes it either.
+        if Path(f"{path}-wal").exists() or not path.exists():
+            raise
+        return _within(f"{path.absolute().as_uri()}?immutable=1", ask)
+
+
+def _within(uri: str, ask: Callable[[sqlite3.Connection], T]) -> T:
+    with closing(sqlite3.connect(uri, uri=True, timeout=10)) as db:
         db.execute("BEGIN")
         return ask(db)
 

@@ -15,7 +15,7 @@ from gateway.wire.times import SECOND, format_time
 
 _RATE_SPAN_MS = 600_000
 """The rate is taken over the newest ten minutes at least, if the spool holds that much."""
-_RATE_SEGMENTS = 8
+_RATE_SEGMENTS = 3
 
 
 @dataclass(frozen=True, slots=True)

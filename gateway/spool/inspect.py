@@ -168,13 +168,15 @@ class Look:
             report.settled += lost.missing(first, last)
 
 
-def look(path: Path, outlets: Sequence[str] = ("main",)) -> Look:
+def look(path: Path, outlets: Sequence[str] = ("main",), *, is_ours: bool = False) -> Look:
     """Look at the spool in a folder; `outlets` are those it is known to have. Blocking.
+
+    `is_ours`: the caller holds its lock, so nobody writes.
 
     Raises SpoolError where there is none (or one of a newer format), OSError where it cannot be read.
     """
     for attempt in range(_TRIES):
-        holder = holder_of(path)
+        holder = None if is_ours else holder_of(path)
         try:
             found = recover(ReadOnlyFiles(), path, outlets, "00000000")
             more = sorted({*outlets, *found.state.settled})

@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.spool.errors import SpoolError
@@ -51,7 +51,7 @@ def repair(path: Path, *, into: Path | None = None) -> RepairReport:
     """
     with ExitStack() as held:
         held.callback(FolderLock.take(path).release)
-        before = replace(look(path), holder=None)
+        before = look(path, is_ours=True)
         found = before.examine()
         target = into if into is not None else path.with_name(f"{path.name}.repairing")
         _make(target, path, before, is_ours=into is None)

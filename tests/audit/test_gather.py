@@ -60,6 +60,23 @@ def test_a_number_is_only_called_missing_after_the_whole_database_was_asked() ->
     assert all(end <= start for (_, end), (start, _) in pairwise(spans)), "nothing is read twice"
 
 
+def test_no_more_is_read_than_frames_the_window() -> None:
+    """The node was away for two days before the window and after it."""
+    world = minutes(*["stored"] * 1000, start=T0 - 300 * DAY)
+    world.fates += ["stored"] * 30 + ["lost"] * 5 + ["stored"] * 10
+    world.times += [T0 - 2 * DAY + n * SECOND for n in range(10)]
+    world.times += [T0 + n * SECOND for n in range(25)]
+    world.times += [T0 + 3 * DAY + n * SECOND for n in range(10)]
+    world = World(world.fates, world.times)
+    database = FakeDatabase({SPOOL: world})
+    found = gather(database, Window(T0, T0 + HOUR, T0 + 300 * DAY, 60.0))
+    assert found.accounts[0].counts() == {"stored": 20, "parked": 0, "lost": 5, "missing": 0, "not-yet-due": 0}
+    assert (min(a for a, _ in database.asked), max(b for _, b in database.asked)) == (
+        T0 - 30 * DAY,
+        T0 + HOUR + 30 * DAY,
+    )
+
+
 def test_spools_that_were_gone_before_cost_nothing() -> None:
     old, new = minutes("stored", "stored", start=T0 - 300 * DAY), minutes(*["stored"] * 200, start=T0 - HOUR)
     old.ledger.gone_at = T0 - 299 * DAY

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,6 +160,30 @@ def test_a_retention_that_is_near(victoria: VictoriaMetrics) -> None:
     assert VictoriaReader(influx.get, retention_ns=400 * HOUR).kept_from(NOW) == 0
     assert VictoriaReader(influx.get, retention_ns=100 * YEAR_NS).kept_from(NOW) == 0
     influx.close()
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_who_may_only_read(is_running: bool) -> None:
+    """An operator without rights in the folder, beside a running ingest and when there is none."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sink = SqliteSink(folder / "r.sqlite", retention_ns=YEAR_NS, max_bytes=1 << 40)
+        sink.write(points())
+        if not is_running:
+            sink.close()
+        for file in folder.iterdir():
+            file.chmod(0o444)
+        folder.chmod(0o555)
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.seteuid(65534)
+        try:
+            assert SqliteReader(folder / "r.sqlite").nodes(T0, NOW) == {"n1", "n2"}
+        finally:
+            if is_root:
+                os.seteuid(0)
+            folder.chmod(0o755)
+        sink.close()
 
 
 def test_a_database_that_does_not_answer(tmp_path: Path) -> None:
