@@ -1,7 +1,7 @@
 """Air quality indices: Thailand (Pollution Control Department, B.E. 2566) and United States (EPA, since 6 May 2024).
 
 Each pollutant has a table of bands; inside a band the index is linear from the band's own printed lower edge to its
-upper edge, rounded half up. Decimal throughout: floor(9.1 * 10) in floats is wrong at an edge.
+upper edge, rounded half up. Decimals and whole steps throughout: floor(9.1 * 10) in floats is wrong at an edge.
 
 Thailand: the concentration is first rounded to the table's precision (the gaps between printed edges are not covered).
 Above 200 the notification has no upper edge: level 5 and no number. PM is a running 24 h mean.
@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from math import isfinite
 from typing import NamedTuple
 
 TH_ID = "th-pcd-2566"
 US_ID = "us-epa-2024"
+_LARGEST = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,18 @@ class Overall(NamedTuple):
 
 
 class _Table(NamedTuple):
+    """Bands of whole steps: lower and upper edge of the concentration, lower edge and rise of the index."""
+
     step: Decimal
-    edges: tuple[tuple[Decimal, Decimal], ...]
+    bands: tuple[tuple[int, int, int, int], ...]
 
 
-def _table(step: str, *edges: str) -> _Table:
-    pairs = (edge.split("-") for edge in edges)
-    return _Table(Decimal(step), tuple((Decimal(low), Decimal(high)) for low, high in pairs))
+def _table(step: str, index: tuple[tuple[int, int], ...], *edges: str) -> _Table:
+    unit = Decimal(step)
+    pairs = ((int(Decimal(edge) / unit) for edge in band.split("-")) for band in edges)
+    return _Table(
+        unit, tuple((low, high, first, last - first) for (low, high), (first, last) in zip(pairs, index, strict=True))
+    )
 
 
 TH_LEVELS = (
@@ -66,12 +73,12 @@ TH_LEVELS = (
 )
 _TH_INDEX = ((0, 25), (26, 50), (51, 100), (101, 200))
 _TH: Mapping[str, _Table] = {
-    "pm2_5_24h": _table("0.1", "0-15.0", "15.1-25.0", "25.1-37.5", "37.6-75.0"),
-    "pm10_24h": _table("1", "0-50", "51-80", "81-120", "121-180"),
-    "o3_8h": _table("1", "0-35", "36-50", "51-70", "71-120"),
-    "co_8h": _table("0.1", "0-4.4", "4.5-6.4", "6.5-9.0", "9.1-30.0"),
-    "no2_1h": _table("1", "0-60", "61-106", "107-170", "171-340"),
-    "so2_1h": _table("1", "0-100", "101-200", "201-300", "301-400"),
+    "pm2_5_24h": _table("0.1", _TH_INDEX, "0-15.0", "15.1-25.0", "25.1-37.5", "37.6-75.0"),
+    "pm10_24h": _table("1", _TH_INDEX, "0-50", "51-80", "81-120", "121-180"),
+    "o3_8h": _table("1", _TH_INDEX, "0-35", "36-50", "51-70", "71-120"),
+    "co_8h": _table("0.1", _TH_INDEX, "0-4.4", "4.5-6.4", "6.5-9.0", "9.1-30.0"),
+    "no2_1h": _table("1", _TH_INDEX, "0-60", "61-106", "107-170", "171-340"),
+    "so2_1h": _table("1", _TH_INDEX, "0-100", "101-200", "201-300", "301-400"),
 }
 
 US_LEVELS = (
@@ -84,33 +91,29 @@ US_LEVELS = (
 )
 _US_INDEX = ((0, 50), (51, 100), (101, 150), (151, 200), (201, 300), (301, 500))
 _US: Mapping[str, _Table] = {
-    "pm2_5": _table("0.1", "0-9.0", "9.1-35.4", "35.5-55.4", "55.5-125.4", "125.5-225.4", "225.5-325.4"),
-    "pm10": _table("1", "0-54", "55-154", "155-254", "255-354", "355-424", "425-604"),
+    "pm2_5": _table("0.1", _US_INDEX, "0-9.0", "9.1-35.4", "35.5-55.4", "55.5-125.4", "125.5-225.4", "225.5-325.4"),
+    "pm10": _table("1", _US_INDEX, "0-54", "55-154", "155-254", "255-354", "355-424", "425-604"),
 }
 
 TH_POLLUTANTS, US_POLLUTANTS = tuple(_TH), tuple(_US)
 
 
-def _decimal(concentration: Decimal | float) -> Decimal:
+def _steps(concentration: Decimal | float, step: Decimal, rounding: str) -> int:
+    """Whole steps in a concentration; below 0 counts as 0. Raises ValueError for NaN and infinities."""
+    if not isfinite(concentration) or concentration > _LARGEST:
+        raise ValueError(f"a concentration of {concentration} has no index")
     # A float mean of equal numbers may come out a hair below them; six decimals are far finer than any instrument.
     number = concentration if isinstance(concentration, Decimal) else Decimal(repr(round(concentration, 6)))
-    if not number.is_finite():
-        raise ValueError(f"a concentration of {concentration} has no index")
-    return max(number, Decimal(0))
+    return max(0, int((number / step).to_integral_value(rounding)))
 
 
-def truncated(concentration: Decimal | float, step: Decimal) -> Decimal:
-    """The concentration cut down to whole steps; below 0 counts as 0. Raises ValueError for NaN and infinities."""
-    return _decimal(concentration).quantize(step, ROUND_DOWN)
-
-
-def _look_up(
-    table: _Table, index: tuple[tuple[int, int], ...], levels: tuple[Level, ...], concentration: Decimal
-) -> Index:
-    for (low, high), (index_low, index_high), level in zip(table.edges, index, levels, strict=False):
-        if concentration <= high:
-            rise = (index_high - index_low) * (concentration - low) / (high - low)
-            return Index(int((rise + index_low).quantize(Decimal(1), ROUND_HALF_UP)), level, concentration)
+def _look_up(table: _Table, levels: tuple[Level, ...], steps: int) -> Index:
+    concentration = steps * table.step
+    for (low, high, first, rise), level in zip(table.bands, levels, strict=False):
+        if steps <= high:
+            # Half up, in whole numbers: floor(x + 1/2) of first + rise * (steps - low) / (high - low).
+            width = high - low
+            return Index(first + (2 * rise * (steps - low) + width) // (2 * width), level, concentration)
     return Index(None, levels[-1], concentration)
 
 
@@ -120,7 +123,7 @@ def thai(pollutant: str, concentration: Decimal | float) -> Index:
     A concentration below 0 counts as 0. Raises ValueError for NaN and infinities.
     """
     table = _TH[pollutant]
-    return _look_up(table, _TH_INDEX, TH_LEVELS, _decimal(concentration).quantize(table.step, ROUND_HALF_UP))
+    return _look_up(table, TH_LEVELS, _steps(concentration, table.step, ROUND_HALF_UP))
 
 
 def thai_overall(concentrations: Mapping[str, Decimal | float]) -> Overall:
@@ -138,4 +141,4 @@ def us(pollutant: str, concentration: Decimal | float) -> Index:
     A concentration below 0 counts as 0. Raises ValueError for NaN and infinities.
     """
     table = _US[pollutant]
-    return _look_up(table, _US_INDEX, US_LEVELS, truncated(concentration, table.step))
+    return _look_up(table, US_LEVELS, _steps(concentration, table.step, ROUND_DOWN))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from statistics import median
 from typing import Literal, NamedTuple
 
 from gateway.meaning.state import SECOND, State, StateError, integer, items, number, opened, usable
@@ -15,8 +14,13 @@ NORMAL = 1.4826
 
 def median_and_mad(values: Sequence[float]) -> tuple[float, float]:
     """Median and median absolute deviation of at least one value."""
-    middle = median(values)
-    return middle, median(abs(value - middle) for value in values)
+    middle = _median(sorted(values))
+    return middle, _median(sorted([abs(value - middle) for value in values]))
+
+
+def _median(values: list[float]) -> float:
+    half = len(values) // 2
+    return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
 
 
 class Filtered(NamedTuple):

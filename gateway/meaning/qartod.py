@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
+from functools import lru_cache
 from math import isfinite
 from typing import Literal
 
@@ -84,6 +85,12 @@ def _within(number: int, first: int, last: int) -> bool:
     return first <= number <= last if first <= last else number >= first or number <= last
 
 
+@lru_cache(maxsize=16)
+def _month(day: int) -> int:
+    """Month of a day since 1970-01-01."""
+    return (date(1970, 1, 1) + timedelta(days=day)).month
+
+
 @dataclass(frozen=True, slots=True)
 class Climatology(_Stateless):
     """3 outside the season's span, 2 where no season is configured; of several that hold the last counts.
@@ -98,9 +105,10 @@ class Climatology(_Stateless):
     def add(self, at: int, value: float | None) -> Result:
         if value is None or value != value:
             return Result(MISSING)
-        local = datetime.fromtimestamp(at // SECOND, UTC) + timedelta(seconds=self.utc_offset_s)
+        day, second = divmod(at // SECOND + self.utc_offset_s, 86400)
+        month, hour = _month(day), second // 3600
         for season in reversed(self.seasons):
-            if season.holds(local.month, local.hour):
+            if season.holds(month, hour):
                 return Result(GOOD if season.suspect[0] <= value <= season.suspect[1] else SUSPECT)
         return Result(NOT_EVALUATED)
 

@@ -8,7 +8,6 @@ lost is lost: the time that no increment covers is known, and the sums over it a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import fsum
 
 from gateway.meaning.counter import MOST_PARTS, PARTS, CarriedTotal
 from gateway.meaning.flags import GOOD, SUSPECT
@@ -18,6 +17,8 @@ from gateway.meaning.window import Slots
 
 _ALL, _ENOUGH = 0.95, 0.75
 _RATE_NS = 600 * SECOND
+_MS = 1_000_000
+_NAMES, _FACTORS = ("rain_rate", "rain_1h", "rain_24h"), (6, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +31,44 @@ class Rain:
 
 
 class _Sum:
-    """Rain of the last `window_s`, in slots of mm, seconds covered finely, and seconds covered by long intervals.
+    """Rain of the last `window_s`, in slots of parts of a mm, ms covered finely, and ms covered by long intervals.
 
     An interval up to a twelfth of the window counts at its end, a longer one is spread over its slots; one over half
     the window covers it only roughly. The window is up to one slot longer than its name: no rain is left out.
     """
 
     def __init__(self, window_s: int, slots: int) -> None:
-        self._window_s = window_s
+        self._window_ms = window_s * 1000
         self.slots = Slots(window_s / slots, slots + 1, 3)
 
-    def add(self, since_at: int, at: int, mm: float) -> None:
-        """Book mm that fell from since_at to at (since_at < at)."""
-        slots, window_ns = self.slots, self._window_s * SECOND
+    def add(self, since_at: int, at: int, parts: int) -> None:
+        """Book rain that fell from since_at to at (since_at < at)."""
+        slots = self.slots
         slots.move(at)
-        interval, end = at - since_at, at // self.slots.slot_ns
-        if 12 * interval <= window_ns:
-            slots.add(end, mm, interval / SECOND, 0.0)
+        interval, end = at - since_at, at // slots.slot_ns
+        if 12 * interval <= self._window_ms * _MS:
+            slots.add(end, (parts, interval // _MS, 0))
             return
+        is_fine = 2 * interval <= self._window_ms * _MS
         for slot in range(max(since_at // slots.slot_ns, end - slots.slots + 1), end + 1):
-            covered = min(at, (slot + 1) * slots.slot_ns) - max(since_at, slot * slots.slot_ns)
-            fine, rough = (covered / SECOND, 0.0) if 2 * interval <= window_ns else (0.0, covered / SECOND)
-            slots.add(slot, mm * (covered / interval), fine, rough)
+            start, stop = max(since_at, slot * slots.slot_ns), min(at, (slot + 1) * slots.slot_ns)
+            # Whole parts, cut so that the shares of all slots are the rain.
+            fell = parts * (start - since_at) // interval
+            share, covered = parts * (stop - since_at) // interval - fell, (stop - start) // _MS
+            slots.add(slot, (share, covered, 0) if is_fine else (share, 0, covered))
 
     def read(self, at: int) -> tuple[float, int] | None:
         """Sum and flag: 1 with the window covered, 3 with three quarters of it or only roughly, None with less."""
         self.slots.move(at)
-        mm, fine, rough = (fsum(column) for column in self.slots.columns)
-        if fine + rough < _ENOUGH * self._window_s:
+        parts, fine, rough = self.slots.sums
+        if fine + rough < _ENOUGH * self._window_ms:
             return None
-        return round(max(mm, 0.0), 6), GOOD if fine >= _ALL * self._window_s else SUSPECT
+        return parts / PARTS, GOOD if fine >= _ALL * self._window_ms else SUSPECT
+
+
+def _sums() -> tuple[_Sum, _Sum, _Sum]:
+    """Ten minutes, an hour, a day."""
+    return _Sum(600, 10), _Sum(3600, 30), _Sum(86400, 48)
 
 
 class RainGauge:
@@ -78,11 +87,7 @@ class RainGauge:
         self._most_mm_h = most_mm_h
         self._last_at: int | None = None
         self._parts = 0
-        self._ten_minutes, self._hour, self._day = _Sum(600, 10), _Sum(3600, 60), _Sum(86400, 96)
-
-    @property
-    def _sums(self) -> tuple[_Sum, _Sum, _Sum]:
-        return self._ten_minutes, self._hour, self._day
+        self._sums = _sums()
 
     def add_counter(self, at: int, counter_mm: float | None) -> Rain:
         """Take the gauge's own counter (None: missing)."""
@@ -101,37 +106,43 @@ class RainGauge:
         if at == last_at or mm is None or mm < 0:
             return self._figures(at)
         # Without the gauge's own word an increment covers one period: what was lost before it stays a hole.
-        covered = self._period_ns if interval_s is None or not interval_s > 0 else round(interval_s * SECOND)
+        interval_s = usable(interval_s)
+        covered = self._period_ns if interval_s is None or interval_s <= 0 else round(interval_s * SECOND)
         if last_at is not None and last_at < at:
             covered = min(covered, at - last_at)
         if mm > self._most_mm_h * 1.2 * max(covered / (3600 * SECOND), 1 / 60):
             event = Event("rain-implausible", at, {"value": mm})
-            figures = self._figures(at, events=(event,))
-            return Rain({**figures.numbers, "rain": mm}, {**figures.flags, "rain": SUSPECT}, figures.events)
+            return self._figures(at, mm, SUSPECT, events=(event,))
         return self._book(at - covered, at, mm)
 
     def _book(self, since_at: int, at: int, mm: float, events: tuple[Event, ...] = ()) -> Rain:
         if since_at >= at:
             since_at = at - self._period_ns
-        self._parts += round(mm * PARTS)
+        parts = round(mm * PARTS)
+        self._parts += parts
         for total in self._sums:
-            total.add(since_at, at, mm)
-        figures = self._figures(at, mm * 3600 * SECOND / (at - since_at) if at - since_at >= _RATE_NS else None, events)
-        return Rain({**figures.numbers, "rain": mm}, {**figures.flags, "rain": GOOD}, figures.events)
+            total.add(since_at, at, parts)
+        rate = mm * 3600 * SECOND / (at - since_at) if at - since_at >= _RATE_NS else None
+        return self._figures(at, mm, GOOD, rate, events)
 
-    def _figures(self, at: int, rate: float | None = None, events: tuple[Event, ...] = ()) -> Rain:
-        known: dict[str, tuple[float, int] | None] = {
-            "rain_total": (self._parts / PARTS, GOOD),
-            "rain_rate": (round(rate, 6), GOOD) if rate is not None else self._ten_minutes.read(at),
-            "rain_1h": self._hour.read(at),
-            "rain_24h": self._day.read(at),
-        }
-        if rate is None and (ten := known["rain_rate"]) is not None:
-            known["rain_rate"] = (round(ten[0] * 6, 6), ten[1])
-        present = {name: figure for name, figure in known.items() if figure is not None}
-        return Rain(
-            {name: n for name, (n, _) in present.items()}, {name: f for name, (_, f) in present.items()}, events
-        )
+    def _figures(
+        self,
+        at: int,
+        mm: float | None = None,
+        flag: int = GOOD,
+        rate: float | None = None,
+        events: tuple[Event, ...] = (),
+    ) -> Rain:
+        numbers, flags = {"rain_total": self._parts / PARTS}, {"rain_total": GOOD}
+        if mm is not None:
+            numbers["rain"], flags["rain"] = mm, flag
+        if rate is not None:
+            numbers["rain_rate"], flags["rain_rate"] = rate, GOOD
+        for name, factor, total in zip(_NAMES, _FACTORS, self._sums, strict=True):
+            figure = total.read(at)
+            if figure is not None and name not in numbers:
+                numbers[name], flags[name] = figure[0] * factor, figure[1]
+        return Rain(numbers, flags, events)
 
     def state(self) -> State:
         return {
@@ -146,9 +157,8 @@ class RainGauge:
         saved = opened(state, "rain/1", "last_at", "parts", "carried", "sums")
         last_at = None if saved["last_at"] is None else integer(saved["last_at"], "last_at")
         parts = integer(saved["parts"], "parts", 0, MOST_PARTS)
-        fresh = (_Sum(600, 10), _Sum(3600, 60), _Sum(86400, 96))
+        fresh = _sums()
         for total, slots in zip(fresh, items(saved["sums"], "sums", 3, 3), strict=True):
             total.slots.restore(slots)
         self._carried.restore(saved["carried"])
-        self._ten_minutes, self._hour, self._day = fresh
-        self._last_at, self._parts = last_at, parts
+        self._sums, self._last_at, self._parts = fresh, last_at, parts

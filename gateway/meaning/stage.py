@@ -7,7 +7,8 @@ mounting and gauge zero were used is told with every level, so that history can 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, fsum, radians, sqrt
+from math import cos, radians, sqrt
+from operator import mul
 from typing import NamedTuple
 
 from gateway.meaning.history import Entry, History
@@ -108,13 +109,13 @@ class Gauge:
 class RateOfRise:
     """Slope in m/h of the least-squares line through the stages of the last `window_s`; negative when falling.
 
-    None with fewer than `least` stages or when they span less than half the window. Keeps at most 34 points.
+    None with fewer than `least` stages or when they span less than half the window. Keeps at most 26 points.
     """
 
     def __init__(self, window_s: float = 3600.0, *, least: int = 3) -> None:
-        if not 2 <= least <= 32:
-            raise ValueError(f"a slope needs 2 to 32 points, not {least}")
-        self._points = Points(window_s, 34)
+        if not 2 <= least <= 24:
+            raise ValueError(f"a slope needs 2 to 24 points, not {least}")
+        self._points = Points(window_s, 26)
         self._least = least
 
     def add(self, at: int, stage_m: float | None) -> float | None:
@@ -127,10 +128,12 @@ class RateOfRise:
         times, stages = self._points.times, self._points.values
         if len(times) < self._least or 2 * (times[-1] - times[0]) < self._points.window_ns:
             return None
-        hours = [(time - at) / HOUR_NS for time in times]
-        hour, stage = fsum(hours) / len(hours), fsum(stages) / len(hours)
-        rise = fsum((h - hour) * (s - stage) for h, s in zip(hours, stages, strict=True))
-        return rise / fsum((h - hour) ** 2 for h in hours)
+        middle = (times[0] + times[-1]) // 2
+        hours = [(time - middle) / HOUR_NS for time in times]
+        hour, stage = sum(hours) / len(hours), sum(stages) / len(stages)
+        rise: float = sum(map(mul, hours, stages)) - hour * stage * len(hours)
+        run: float = sum(map(mul, hours, hours)) - hour * hour * len(hours)
+        return rise / run
 
     def state(self) -> State:
         return self._points.state()

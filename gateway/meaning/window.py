@@ -1,11 +1,14 @@
-"""Bounded memory of a stream: the newest points, and sums by time slot. Kept in arrays: 16 and 8 bytes a number."""
+"""Bounded memory of a stream: the newest points (16 bytes each), and sums by time slot (up to 40 bytes a number)."""
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from itertools import pairwise
 
-from gateway.meaning.state import LARGEST, LATEST, SECOND, State, StateError, integer, items, number, opened
+from gateway.meaning.state import LATEST, SECOND, State, StateError, integer, items, number, opened
+
+_MOST = 10**24
 
 
 class Points:
@@ -67,9 +70,10 @@ class Points:
 
 
 class Slots:
-    """Sums over time slots aligned to the epoch: the newest `slots` of them, `width` non-overlapping sums a slot.
+    """Sums over time slots aligned to the epoch: the newest `slots` of them, `width` sums a slot, all whole numbers.
 
-    `columns[c][slot % slots]` is sum c of a slot; slots without data are 0.
+    `sums[c]` is the sum of column c over all slots held. Whole numbers make it exact however it was come by, so that it
+    neither drifts nor changes with a restart. A slot without data is 0.
     """
 
     def __init__(self, slot_s: float, slots: int, width: int) -> None:
@@ -77,7 +81,8 @@ class Slots:
             raise ValueError(f"{slots} slots of {slot_s} s: expected 1 to 2048 slots of at most 7 days")
         self.slot_ns = round(slot_s * SECOND)
         self.slots = slots
-        self.columns = tuple(array("d", bytes(8 * slots)) for _ in range(width))
+        self._columns = [[0] * slots for _ in range(width)]
+        self.sums = [0] * width
         self.newest: int | None = None
 
     def move(self, at: int) -> bool:
@@ -87,46 +92,54 @@ class Slots:
             return False
         self.newest = slot
         if newest is not None:
-            low, high = sorted((slot, newest))
-            first = low + 1 if high - low < self.slots else high - self.slots + 1
-            for stale in range(first, high + 1):
-                for column in self.columns:
-                    column[stale % self.slots] = 0.0
+            low, high = (newest, slot) if slot > newest else (slot, newest)
+            for stale in range(low + 1 if high - low < self.slots else high - self.slots + 1, high + 1):
+                place = stale % self.slots
+                for column, cells in enumerate(self._columns):
+                    self.sums[column] -= cells[place]
+                    cells[place] = 0
         return True
 
-    def add(self, slot: int, *amounts: float) -> None:
-        """Add to one slot; one that is not held is passed over."""
+    def add(self, slot: int, amounts: Sequence[int]) -> None:
+        """Add one amount a column to a slot; one that is not held is passed over."""
         if self.newest is not None and self.newest - self.slots < slot <= self.newest:
             place = slot % self.slots
-            for column, amount in zip(self.columns, amounts, strict=True):
-                column[place] += amount
+            for column, amount in enumerate(amounts):
+                if amount:
+                    self._columns[column][place] += amount
+                    self.sums[column] += amount
 
-    def at_age(self, column: int, age: int) -> float:
-        """Sum `column` of the slot `age` slots before the newest (0 ≤ age < slots)."""
-        return self.columns[column][(self.newest - age) % self.slots] if self.newest is not None else 0.0
+    def at(self, column: int, slot: int) -> int:
+        """The sum of a column in a slot that is held."""
+        return self._columns[column][slot % self.slots]
 
-    def _kind(self) -> str:
-        return f"slots/1 {self.slot_ns} {self.slots} {len(self.columns)}"
+    def held(self) -> range:
+        """The slots held, oldest first."""
+        return range(0) if self.newest is None else range(self.newest - self.slots + 1, self.newest + 1)
 
-    def state(self) -> State:
-        rows = [
-            [age, *row]
-            for age in range(self.slots if self.newest is not None else 0)
-            if any(row := [self.at_age(column, age) for column in range(len(self.columns))])
-        ]
-        return {"kind": self._kind(), "newest": self.newest, "rows": rows}
+    def _kind(self, width: int) -> str:
+        return f"slots/1 {self.slot_ns} {self.slots} {width}"
 
-    def restore(self, state: object) -> None:
-        saved = opened(state, self._kind(), "newest", "rows")
+    def state(self, width: int | None = None) -> State:
+        """The first `width` columns (all); slots without data are left out."""
+        columns = self._columns[:width]
+        rows = []
+        for slot in self.held():
+            row = [cells[slot % self.slots] for cells in columns]
+            if any(row):
+                rows.append([slot - (self.newest or 0), *row])
+        return {"kind": self._kind(len(columns)), "newest": self.newest, "rows": rows}
+
+    def restore(self, state: object, width: int | None = None) -> None:
+        """Take over the first `width` columns (all); the others are 0."""
+        taken = len(self._columns[:width])
+        saved = opened(state, self._kind(taken), "newest", "rows")
         newest = None if saved["newest"] is None else integer(saved["newest"], "newest", 0, LATEST // self.slot_ns)
-        rows = items(saved["rows"], "rows", 0 if newest is None else self.slots)
-        width = len(self.columns)
-        columns = tuple(array("d", bytes(8 * self.slots)) for _ in range(width))
-        before = -1
-        for row in rows:
-            age, *sums = items(row, "rows", width + 1, width + 1)
-            before = integer(age, "rows", before + 1, self.slots - 1)
-            for column, amount in zip(columns, sums, strict=True):
-                # Sums of usable numbers; far below what would overflow when they are added up.
-                column[((newest or 0) - before) % self.slots] = number(amount, "rows", -LARGEST * 1e9, LARGEST * 1e9)
-        self.newest, self.columns = newest, columns
+        fresh = Slots(self.slot_ns / SECOND, self.slots, len(self._columns))
+        fresh.newest = newest
+        before = -self.slots
+        for row in items(saved["rows"], "rows", 0 if newest is None else self.slots):
+            age, *amounts = items(row, "rows", taken + 1, taken + 1)
+            before = integer(age, "rows", before, 0) + 1
+            fresh.add((newest or 0) + before - 1, [integer(amount, "rows", -_MOST, _MOST) for amount in amounts])
+        self.newest, self._columns, self.sums = newest, fresh._columns, fresh.sums

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.meaning.alarms import RECORDS, Change, Rule, SilenceAlarm, ThresholdAlarm
@@ -122,6 +122,7 @@ def test_a_record_flood_is_never_silenced_by_a_range_flag_alone(results: dict[st
     assert not FLOOD.accepts(MISSING)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 100), st.none() | st.sampled_from([3.5, 3.65, 3.7, 3.9])), max_size=60),
     st.integers(0, 120),

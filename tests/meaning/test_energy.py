@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.meaning.energy import EnergyBalance, power_consistency, primary, reversed_sign
@@ -70,6 +70,7 @@ def test_a_meter_that_counts_export_as_positive() -> None:
     assert reversed_sign(turned) == {**METER, "energy_export": 99.0, "energy_net": 3.0, "active_power_l2": 0.0}
 
 
+@settings(deadline=None)
 @given(st.floats(100, 300), st.floats(0.5, 100), st.floats(-1, 1), st.booleans())
 def test_a_consistent_meter_passes_and_a_wrong_scale_does_not(u: float, i: float, pf: float, unsigned: bool) -> None:
     p, s = u * i * pf, u * i
@@ -125,6 +126,7 @@ def test_a_gap_or_a_reset_begins_a_new_window() -> None:
     assert part.add(after + 600 * SECOND, 3000, 0.5) == GOOD
     assert part.add(after + 610 * SECOND, None, 0.5) == NOT_EVALUATED
     assert part.add(after + 620 * SECOND, 3000, 0.0) == GOOD
+    assert {part.add(*item) for item in hour(3000, 3.0, after + 630 * SECOND, 0.0)} == {GOOD}
 
 
 def test_settings_that_could_never_work_are_refused() -> None:

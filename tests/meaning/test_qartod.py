@@ -6,7 +6,7 @@ from itertools import pairwise, product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.meaning.flags import FAIL, GOOD, MISSING, NOT_EVALUATED, SUSPECT, QualityTest, judge, verdict, worst
@@ -48,6 +48,7 @@ def test_same_results_as_ioos_qc(case: dict[str, Any]) -> None:
     survives_restarts(lambda: make(case), lambda test, point: test.add(*point), series)
 
 
+@settings(deadline=None)
 @given(series_of, st.sampled_from(["average", "differential"]))
 def test_spike_by_definition(values: list[float | None], method: Any) -> None:
     flags = judge(Spike(3.0, 9.0, method), timed(values))
@@ -75,6 +76,7 @@ def test_a_spike_is_told_with_the_next_value() -> None:
     assert [spike.add(at, value).previous for at, value in timed([5, 5, 9, 5])] == [None, None, GOOD, SUSPECT]
 
 
+@settings(deadline=None)
 @given(series_of, st.integers(1, 6), st.integers(0, 6), st.sampled_from([0.01, 1.0, 5.0, 30.0]))
 def test_flat_line_by_definition(values: list[float | None], suspect: int, more: int, tolerance: float) -> None:
     flags = judge(FlatLine(suspect * 60, (suspect + more) * 60, tolerance, 60), timed(values))
@@ -102,6 +104,7 @@ def test_a_creep_beyond_the_memory_only_starts_later() -> None:
     assert len(str(reborn(lambda: FlatLine(100, 300, 1.0, 1), test).state())) < 8000
 
 
+@settings(deadline=None)
 @given(series_of, st.integers(1, 10), st.sampled_from(["std", "range"]), st.integers(1, 4))
 def test_attenuated_signal_by_definition(values: list[float | None], length: int, method: Any, least: int) -> None:
     test = AttenuatedSignal(6.0, 2.0, length * 60, method=method, least=least)
@@ -127,6 +130,7 @@ def test_attenuation_of_a_long_window_is_thinned() -> None:
     assert len(str(test.state())) < 5000
 
 
+@settings(deadline=None)
 @given(series_of, st.lists(st.integers(1, 500), min_size=60, max_size=60))
 def test_rate_of_change_by_definition(values: list[float | None], gaps: list[int]) -> None:
     series, at = list[tuple[int, float | None]](), START
@@ -167,6 +171,7 @@ def test_seasons_by_local_month_and_hour() -> None:
     assert Climatology([Season((0, 2), months=(3, 3))]).add(last_of_january, 1).flag == NOT_EVALUATED
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 23), st.integers(0, 23))
 def test_a_season_may_pass_over_new_year_and_midnight(first: int, last: int, start: int, end: int) -> None:
     season = Season((0, 1), (first, last), (start, end))
@@ -185,6 +190,7 @@ def test_a_neighbour_counts_while_it_is_fresh() -> None:
     assert Agreement(absolute=0.1).compare(START, 3.70, START, 3.85).flag == SUSPECT
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([1, 2, 3, 4, 9]), min_size=1))
 def test_only_range_and_instrument_fail_a_value(flags: list[int]) -> None:
     results = {f"test-{i}": flag for i, flag in enumerate(flags)}
