@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from drivers.core import registry
-from drivers.core.contract import Driver, Line, Options
+from drivers.core.contract import Driver, Line, Listening, Options, Polled
 from gateway.cli.places import fail
 from gateway.ops.texts import say
 from gateway.ports import Port, PortError, PortLost
@@ -36,6 +36,14 @@ def choose_driver(name: str) -> Driver:
     except registry.UnknownDriver as unknown:
         nearest = " " + say("driver.nearest", nearest=unknown.nearest) if unknown.nearest else ""
         fail(say("driver.unknown", name=name) + nearest)
+
+
+def choose_attended(name: str) -> Driver:
+    """As `choose_driver`, of those that talk by themselves or answer single questions."""
+    driver = choose_driver(name)
+    if not isinstance(driver.kind, Listening | Polled):
+        fail(say("port_cmd.no_dialogue", driver=driver.name))
+    return driver
 
 
 def choose_options(driver: Driver, said: list[str] | None) -> Options:

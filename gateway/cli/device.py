@@ -20,7 +20,7 @@ from gateway.cli.chosen import (
     PortName,
     Settings,
     Stop,
-    choose_driver,
+    choose_attended,
     choose_line,
     choose_options,
     line_text,
@@ -61,7 +61,7 @@ def attempt(
     as_json: AsJson = False,
 ) -> None:
     """Read or ask for a while; exit 1 where no reading came."""
-    driver = choose_driver(driver_name)
+    driver = choose_attended(driver_name)
     options = choose_options(driver, option)
     line = choose_line(driver.line, baud, bits, parity, stop)
     where = driver.default_address or 1 if address is None else address

@@ -7,6 +7,7 @@ import typer
 from gateway.cli.port_list import show_ports
 from gateway.cli.port_record import record
 from gateway.cli.port_replay import replay
+from gateway.cli.port_scan import scan
 from gateway.cli.port_sniff import sniff
 from gateway.ops.texts import say
 
@@ -22,3 +23,4 @@ app.command("list", help=say("port_cmd.list"))(show_ports)
 app.command("record", help=say("port_cmd.record"))(record)
 app.command("replay", help=say("port_cmd.replay"))(replay)
 app.command("sniff", help=say("port_cmd.sniff"))(sniff)
+app.command("scan", help=say("port_cmd.scan"))(scan)

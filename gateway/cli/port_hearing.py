@@ -57,18 +57,24 @@ class Hearing:
     @property
     def modbus_frames(self) -> int:
         """Questions and answers of Modbus in what came first: somebody else asks on this line."""
-        data, at, count = self._start, 0, 0
-        while at < len(data) - 4:
-            size = _modbus_size(data, at)
-            count += size > 0
-            at += size or 1
-        return count
+        return len(modbus_frames(self._start))
 
 
 def _doubts(hit: Hit) -> tuple[int, ...]:
     """Sisters with the same frames cannot be told apart; of those, the driver of more models comes first."""
     flagged = sum(flag != 1 for flag in hit.last.quality.values())
     return -hit.readings, hit.refused, flagged, -hit.driver.check_bits, -len(hit.driver.models)
+
+
+def modbus_frames(data: bytes) -> list[bytes]:
+    """Whole questions and answers of Modbus among other bytes."""
+    found, at = [], 0
+    while at < len(data) - 4:
+        size = _modbus_size(data, at)
+        if size:
+            found.append(data[at : at + size])
+        at += size or 1
+    return found
 
 
 def _modbus_size(data: bytes, at: int) -> int:

@@ -20,7 +20,7 @@ from gateway.cli.chosen import (
     PortName,
     Settings,
     Stop,
-    choose_driver,
+    choose_attended,
     choose_line,
     choose_options,
     explain,
@@ -82,7 +82,7 @@ def record(
     most: Annotated[int, typer.Option("--max-bytes", min=1, help=say("port_cmd.max_bytes"))] = 64 * 1024 * 1024,
 ) -> None:
     """Listen, or with a polled driver ask, and write down every byte; exit 1 where not one came."""
-    driver = choose_driver(driver_name) if driver_name else None
+    driver = choose_attended(driver_name) if driver_name else None
     options = choose_options(driver, option) if driver else {}
     line = choose_line(driver.line if driver else Line(), baud, bits, parity, stop)
     where = driver.default_address or 1 if driver and address is None else address or 1

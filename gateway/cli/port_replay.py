@@ -11,7 +11,7 @@ import typer
 
 from drivers.core.contract import Decoded, DeviceFault, Driver, Framer, Listening, Options, Polled, Rejection, Request
 from drivers.core.listening import Listener
-from gateway.cli.chosen import Address, AsJson, Settings, choose_driver, choose_options
+from gateway.cli.chosen import Address, AsJson, Settings, choose_attended, choose_options
 from gateway.cli.device import short
 from gateway.cli.places import fail
 from gateway.cli.printing import print_json
@@ -30,7 +30,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Print readings and refusals. Ends with 0 also where all was refused, with 2 at a capture that is none."""
-    driver = choose_driver(driver_name)
+    driver = choose_attended(driver_name)
     options = choose_options(driver, option)
     rejected: Counter[str] = Counter()
     readings: list[dict[str, Any]] = []
@@ -65,7 +65,7 @@ def decode(driver: Driver, records: Iterable[Record], options: Options, address:
     """
     if isinstance(driver.kind, Listening):
         yield from _heard(driver, records, options)
-    else:
+    elif isinstance(driver.kind, Polled):
         yield from _Rounds(driver.kind, options, address).of(records)
 
 

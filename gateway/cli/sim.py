@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.chosen import Address, AsJson, DriverName, Settings, choose_driver, choose_options, line_text
+from gateway.cli.chosen import Address, AsJson, DriverName, Settings, choose_attended, choose_options, line_text
 from gateway.cli.places import fail
 from gateway.cli.printing import print_json
 from gateway.cli.stopping import run_until_stopped
@@ -42,7 +42,7 @@ def sim(
     as_json: AsJson = False,
 ) -> None:
     """Talk and answer until --seconds are over or Ctrl-C; then say what was said."""
-    driver = choose_driver(driver_name)
+    driver = choose_attended(driver_name)
     if driver.simulate is None:
         fail(say("sim.none", driver=driver.name))
     options = choose_options(driver, option)

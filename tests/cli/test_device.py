@@ -57,7 +57,7 @@ def test_a_meter_that_works_and_one_at_another_address():
         code, facts = trial("eastron-sdm630", line.path, "--address", 7, "--count", 1)
         assert (code, facts["verdict"]["key"], facts["unanswered"]) == (0, "good", 0)
         assert facts["last"]["values"]["frequency"] == pytest.approx(50, abs=1)
-        code, facts = trial("eastron-sdm630", line.path, "--address", 8, "--seconds", 1)
+        code, facts = trial("eastron-sdm630", line.path, "--address", 8, "--seconds", 0.8)
         assert (code, facts["verdict"]["key"], facts["bytes"]) == (1, "unanswered", 0)
         assert "gateway port scan" in facts["verdict"]["text"]
         assert facts["last"] is None
@@ -75,7 +75,7 @@ def test_another_instrument_than_the_driver_means():
 def test_noise_is_told_apart_from_clean():
     noisy = Faults(wrong=0.4)
     with on_a_line([SimulatedDevice(PMS, period_s=0.02)], faults=noisy) as line:
-        code, facts = trial(PMS.name, line.path, "--seconds", 1.2)
+        code, facts = trial(PMS.name, line.path, "--seconds", 0.7)
         assert (code, facts["verdict"]["key"]) == (0, "noisy")
         assert sum(facts["rejected"].values()) > 2
 
@@ -106,7 +106,7 @@ def test_an_adapter_that_echoes():
     thread.start()
     path = os.ttyname(slave)
     try:
-        code, facts = trial(SDM.name, path, "--seconds", 0.8)
+        code, facts = trial(SDM.name, path, "--seconds", 0.7)
         assert (code, facts["verdict"]["key"]) == (1, "echo")
     finally:
         os.close(slave)
