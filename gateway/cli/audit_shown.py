@@ -60,7 +60,7 @@ def _print_nodes(nodes: Sequence[NodeReport], now_at: int) -> None:
         for state in STATES:
             count = node.count(state)
             cells.append(Cell(str(count), _STYLES.get(state, "") if count else "dim" if state != "stored" else ""))
-        heard = format_age((now_at - node.heard_at) / SECOND) if node.heard_at is not None else "-"
+        heard = format_age(max(0, now_at - node.heard_at) / SECOND) if node.heard_at is not None else "-"
         rows.append([*cells, _percent(node.completeness), heard])
     print_table(columns, rows)
 
