@@ -1,8 +1,8 @@
 """What a driver is: frozen values, no class to inherit, no clock, no I/O.
 
 A *listening* device talks by itself: `Listening(framer, decode)`. A *polled* device answers: `Polled(requests, …)`.
-Both turn one frame (or the replies of one round) into a `Decoded`, or raise a `Rejection` whose class name is the
-reason that is counted.
+A *dialogue* goes to and fro, with breaks and changes of speed: `Dialogue(begin, …)` makes a `Session`. All turn what
+they hear into a `Decoded`, or raise or return a `Rejection` whose class name is the reason that is counted.
 """
 
 from __future__ import annotations
@@ -156,6 +156,62 @@ class Polled:
     follow: Callable[[tuple[Exchange, ...], Options], tuple[Request, ...]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a session wants done next, in this order: keep the line silent for `gap_s`, hold it in a break for
+    `break_s` and then silent for `mark_s`, write `data`, switch to `line` when its last byte has left, and listen.
+
+    `timeout_s` is how long the line may then be silent: it runs from the last byte written or heard. More than
+    `max_bytes` heard are noise and end it too.
+    """
+
+    data: bytes = b""
+    timeout_s: float = 1.0
+    gap_s: float = 0.0
+    break_s: float = 0.0
+    mark_s: float = 0.0
+    line: Line | None = None
+    max_bytes: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What came of hearing bytes or silence. `step`: do this now; without one, go on listening, or stop where the
+    round `is_over`. `events`: readings and refusals in the order in which they came.
+    """
+
+    step: Step | None = None
+    events: tuple[Decoded | Rejection, ...] = ()
+    is_over: bool = False
+
+
+class Session(Protocol):
+    """One device's dialogue, round after round; it remembers what it learned. Bounded, no clock, no I/O."""
+
+    def start(self) -> Turn:
+        """Begin a round, whatever became of the one before."""
+
+    def feed(self, data: bytes) -> Turn:
+        """Take bytes as they come."""
+
+    def on_timeout(self) -> Turn:
+        """The line was silent for the step's `timeout_s`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A device that is talked with; `core.talking.Talk` leads its session.
+
+    `begin(address, options)` makes the session; it raises ValueError for options that make no sense. `framer` finds
+    the device's answers in bytes that were heard elsewhere, and `explain(answer, options)` tells what a lone one says;
+    what is no reading has `info` alone.
+    """
+
+    begin: Callable[[int, Options], Session]
+    framer: Callable[[Options], Framer]
+    explain: Callable[[bytes, Options], Decoded]
+
+
 class Instrument(Protocol):
     """The simulated counterpart: what the real device would put on the wire. Pure; time comes in as a parameter."""
 
@@ -183,7 +239,7 @@ class Driver:
     title: str
     device_class: Literal["air", "water", "weather", "energy", "mobility", "place"]
     models: tuple[str, ...]
-    kind: Listening | Polled
+    kind: Listening | Polled | Dialogue
     quantities: tuple[str, ...]
     """What it reports as delivered."""
     line: Line

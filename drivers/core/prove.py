@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from math import isclose
 from random import Random
 
-from drivers.core.contract import Decoded, Driver, Listening, Options, Rejection
+from drivers.core.contract import Decoded, Dialogue, Driver, Framer, Listening, Options, Rejection
 from drivers.core.listening import Listener
 from drivers.core.polling import Round
 from drivers.core.quantities import UnknownQuantity, quantity
+from drivers.core.simulated_readings import simulated_readings
 from drivers.core.vectors import Case, Vectors, of_driver
 
 HELD_LIMIT = 1024
@@ -47,6 +48,8 @@ def hear(driver: Driver, pieces: Iterable[bytes], options: Options, question: by
         if ends:
             _sort(listener.finish(), readings, refusals)
         return Heard(readings, refusals, held, listener.discarded)
+    if isinstance(driver.kind, Dialogue):
+        return _overhear(driver.kind, pieces, options, ends=ends)
     asked = driver.kind.requests(1, options) if question is None else (driver.kind.ask(question, options),)
     one = Round(driver.kind, asked, options)
     for piece in pieces:
@@ -65,6 +68,24 @@ def hear(driver: Driver, pieces: Iterable[bytes], options: Options, question: by
     else:
         readings += [decoded] if decoded is not None else []
     return Heard(readings, refusals, held, one.discarded)
+
+
+def _overhear(kind: Dialogue, pieces: Iterable[bytes], options: Options, *, ends: bool) -> Heard:
+    """What lone answers of a dialogue say."""
+    framer, held = kind.framer(options), 0
+    items: list[bytes | Rejection] = []
+    for piece in pieces:
+        items += framer.feed(piece)
+        held = max(held, framer.held)
+    items += framer.finish() if ends else []
+    readings: list[Decoded] = []
+    refusals: list[Rejection] = []
+    for item in items:
+        try:
+            _sort([kind.explain(item, options) if isinstance(item, bytes) else item], readings, refusals)
+        except Rejection as refusal:
+            refusals.append(refusal)
+    return Heard(readings, refusals, held, framer.discarded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,16 +217,17 @@ def _vector(trial: _Trial, case: Case) -> None:
 
 
 def _torture(trial: _Trial, case: Case) -> None:
-    data = bytearray(case.data)
+    data, unnoticed = bytearray(case.data), 0
     for bit in range(len(data) * 8):
-        trial.flips += 1
         data[bit // 8] ^= 0x80 >> bit % 8
         passes = bool(trial.hear(case, [bytes(data)]).readings)
         data[bit // 8] ^= 0x80 >> bit % 8
-        if passes and bit in case.accepted_flips:
-            trial.weaknesses.append(f"{case.id}: a flip of bit {bit} goes unnoticed")
-        elif passes:
+        unnoticed += passes
+        if passes and bit not in case.accepted_flips:
             trial.fail(case, f"a flip of bit {bit} goes unnoticed")
+    trial.flips += len(data) * 8
+    if unnoticed:
+        trial.weaknesses.append(f"{case.id}: {unnoticed} of {len(data) * 8} turned bits go unnoticed")
     for size in range(len(data)):
         trial.truncations += 1
         for ends in (False, True):
@@ -226,8 +248,8 @@ def _fault(trial: _Trial, case: Case) -> None:
 def _stream(trial: _Trial, case: Case) -> None:
     kind = trial.driver.kind
     for size in (len(case.data), 1, 8, 13):
-        if isinstance(kind, Listening):
-            framer = kind.framer(case.options)
+        if isinstance(kind, Listening | Dialogue):
+            framer: Framer = kind.framer(case.options)
         elif case.question is not None:
             framer = kind.ask(case.question, case.options).framer()
         else:
@@ -271,22 +293,9 @@ def _simulator(trial: _Trial) -> bool:
         return False
     address = driver.default_address or 1
     instrument = driver.simulate(1, address)
-    times = [10.0 + 7 * step for step in range(8)]
-    if isinstance(driver.kind, Listening):
-        heard = hear(driver, (instrument.tick(t) for t in times), {}, None, ends=True)
-        found, refusals = heard.readings, heard.refusals
-    else:
-        found, refusals = [], []
-        for t in times:
-            one = Round.of(driver.kind, address)
-            while (request := one.request) is not None:
-                if not one.feed(instrument.answer(request.data, t)):
-                    one.timeout()
-            decoded = one.result()
-            found += [decoded] if decoded is not None else []
-            refusals += one.refusals
+    found, refusals = simulated_readings(driver, instrument, address, [10.0 + 7 * step for step in range(8)])
     complete = all(set(decoded.values) == set(driver.quantities) for decoded in found)
-    if len(found) != len(times) or refusals or not complete:
-        trial.failures.append(f"simulator: {len(found)} of {len(times)} readings, {len(refusals)} refusals")
+    if len(found) != 8 or refusals or not complete:
+        trial.failures.append(f"simulator: {len(found)} of 8 readings, {len(refusals)} refusals")
         return False
     return True

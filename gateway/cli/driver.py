@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from drivers.core import prove, registry
-from drivers.core.contract import Driver, Option, Polled, Rejection
+from drivers.core.contract import Dialogue, Driver, Option, Options, Polled, Rejection
 from drivers.core.quantities import quantity
 from gateway.ops.texts import say
 
@@ -60,9 +60,8 @@ def show(name: Name, as_json: AsJson = False) -> None:
     _table(rows)
     _section("driver.wiring", [driver.wiring] if driver.wiring else [])
     _section("driver.options", [_option(key, option) for key, option in driver.options.items()])
-    _section(
-        "driver.quantities", [f"{name} [{quantity(name).unit}]  {quantity(name).meaning}" for name in driver.quantities]
-    )
+    _section("driver.quantities", [_meaning(name) for name in driver.quantities])
+    _section("driver.sometimes", [_meaning(name) for name in driver.sometimes])
     _section("driver.quirks", driver.quirks)
     _section("driver.sources", driver.sources)
 
@@ -80,6 +79,7 @@ def decode(
     """Run bytes through the code that stations use. Ends with 0 also where every frame was refused."""
     driver = _find(name)
     options = dict(_pair(driver, text) for text in option or [])
+    _agree(driver, options)
     received, question = _bytes("--hex", data), _bytes("--request", request) if request is not None else None
     frames: list[str] = []
     note = ""
@@ -172,13 +172,27 @@ def _pair(driver: Driver, text: str) -> tuple[str, str | int | float | bool]:
         _refuse(say("driver.bad_option", option=key, expected="true, false" if kind is bool else kind.__name__))
 
 
+def _agree(driver: Driver, options: Options) -> None:
+    """Refuse options that make no sense together."""
+    if isinstance(driver.kind, Dialogue):
+        try:
+            driver.kind.begin(driver.default_address or 0, options)
+        except ValueError as error:
+            _refuse(str(error))
+
+
 def _kind(driver: Driver) -> str:
-    return "polled" if isinstance(driver.kind, Polled) else "listening"
+    return type(driver.kind).__name__.lower()
 
 
 def _option(key: str, option: Option) -> str:
     choices = f" ({', '.join(option.choices)})" if option.choices else ""
     return f"{key} = {json.dumps(option.default)}{choices}: {option.help}"
+
+
+def _meaning(name: str) -> str:
+    known = quantity(name)
+    return f"{name} [{known.unit}]  {known.meaning}".rstrip()
 
 
 def _facts(driver: Driver) -> dict[str, Any]:
@@ -191,6 +205,7 @@ def _facts(driver: Driver) -> dict[str, Any]:
         "models": list(driver.models),
         "aliases": list(driver.aliases),
         "quantities": {name: quantity(name).unit for name in driver.quantities},
+        "sometimes": {name: quantity(name).unit for name in driver.sometimes},
         "line": {"baud": line.baud, "bits": line.bits, "parity": line.parity, "stop": line.stop},
         "address": driver.default_address,
         "silence_s": driver.silence_s,

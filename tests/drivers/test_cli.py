@@ -164,3 +164,14 @@ def test_thai() -> None:
     finally:
         set_language(None)
     assert "อุปกรณ์ไม่มีค่า" in output
+
+
+def test_dialogues_are_shown_and_their_answers_explained() -> None:
+    assert json.loads(run("show", "sdi12", "--json").output)["kind"] == "dialogue"
+    assert "ALSO, BY SETTING OR MODEL" in run("show", "pzem-004t-v3").output
+    text = b"0+1.5+28.25\r\n".hex()
+    answer = decoded("sdi12", "--hex", text, "--option", "values=water_depth, water_temperature")
+    assert answer["readings"][0]["values"] == {"water_depth": 1.5, "water_temperature": 28.25}
+    result = run("decode", "sdi12", "--hex", text, "--option", "values=water_dept")
+    assert result.exit_code == 2
+    assert "did you mean 'water_depth'" in result.output

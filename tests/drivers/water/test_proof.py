@@ -20,6 +20,8 @@ TIERS = {
     "dfrobot-55aa": 3,
     "benewake-tf": 3,
     "campbell-sr50a": 3,
+    "sdi12": 3,
+    "vegapuls-c-sdi12": 3,
 }
 
 

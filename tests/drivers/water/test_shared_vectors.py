@@ -120,3 +120,28 @@ def test_serial(name: str) -> None:
     for command in theirs["commands"]:
         if "hex" in command:
             assert names[command["name"]].data == bytes.fromhex(command["hex"])
+
+
+VEGA = ("stage", "distance", "device_temperature", "echo_strength")
+
+
+@pytest.mark.parametrize("name", ["sdi12", "vegapuls-c-sdi12"])
+def test_sdi12(name: str) -> None:
+    driver = find(name)
+    theirs = load(name)
+    for case in theirs["vectors"]:
+        (reading,) = hear(driver, [bytes.fromhex(case["hex"])], {}, None, ends=True).readings
+        expect = dict(case["expect"])
+        values = expect.pop("values", [])
+        names = [f"x_sdi12_{number + 1}" for number in range(len(values))] if name == "sdi12" else VEGA
+        assert dict(reading.values) == pytest.approx(dict(zip(names, values, strict=False)))
+        status = values[4] if len(values) == 5 and name != "sdi12" else 0
+        assert bool(reading.quality) == bool(status)
+        assert {key: reading.info.get(key) for key in expect if name == "sdi12" or not values} == (
+            expect if name == "sdi12" or not values else {}
+        )
+    for case in theirs["bad"]:
+        options = {"values": "stage, distance"} if case["id"] == "short" else {}
+        heard = hear(driver, [bytes.fromhex(case["hex"])], options, None, ends=True)
+        assert not heard.readings
+        assert heard.refusals
