@@ -6,7 +6,6 @@ import asyncio
 import gc
 import itertools
 import os
-import tempfile
 from pathlib import Path
 
 from drivers.core.registry import find
@@ -34,7 +33,8 @@ def broker_away(form: Form) -> Finding:
         is_met = counts.is_clean and not w.twice and counts.owed > 3600
         return Finding(f"{counts}; worst timestamp error {max(counts.errors_ms):.1f} ms", is_met, counts)
 
-    return simulate(form.folder, form.seed, play, devices=form.count(2, 10), disk=SimDisk())
+    with form.in_memory() as folder:
+        return simulate(folder, form.seed, play, devices=form.count(2, 10), disk=SimDisk())
 
 
 @scenario(
@@ -66,7 +66,8 @@ def boot_in_1970(form: Form) -> Finding:
         is_met = counts.is_clean and not early and worst_s <= 1 and not undated and not w.twice
         return Finding(figure, is_met, counts)
 
-    return simulate(form.folder, form.seed, play, before=before, devices=2, disk=SimDisk())
+    with form.in_memory() as folder:
+        return simulate(folder, form.seed, play, before=before, devices=2, disk=SimDisk())
 
 
 @scenario("T3", "clock stepped + 1 year, − 1 day while running", "no burst, no stall")
@@ -99,7 +100,8 @@ def clock_stepped(form: Form) -> Finding:
         is_even = max(gaps) <= 11 and min(gaps) >= 9 and said - frames <= 1
         return Finding(figure, is_even and counts.is_clean and not w.twice, counts)
 
-    return simulate(form.folder, form.seed, play, devices=1, disk=SimDisk(), polled={METER: meter})
+    with form.in_memory() as folder:
+        return simulate(folder, form.seed, play, devices=1, disk=SimDisk(), polled={METER: meter})
 
 
 @scenario("M1", "24 simulated hours of outage at full rate", "memory growth ≤ 5 MB")
@@ -126,9 +128,8 @@ def long_outage(form: Form) -> Finding:
         return Finding(figure, growth <= 5 and is_whole, None, {"sizes_mb": [round(each, 1) for each in sizes]})
 
     # In memory, but not in this process's: the disk is not what is weighed here.
-    place = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    with tempfile.TemporaryDirectory(prefix="faults-M1-", dir=place) as folder:
-        return simulate(Path(folder), form.seed, play, devices=form.count(5, 20), remembers=False, max_size="2 GB")
+    with form.in_memory() as folder:
+        return simulate(folder, form.seed, play, devices=form.count(5, 20), remembers=False, max_size="2 GB")
 
 
 def _resident_mb() -> float:

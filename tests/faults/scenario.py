@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -22,6 +24,13 @@ class Form:
     is_long: bool
     seed: int
     folder: Path
+
+    @contextmanager
+    def in_memory(self) -> Iterator[Path]:
+        """A folder on a file system in memory, where there is one: for what is not about disks."""
+        place = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        with tempfile.TemporaryDirectory(prefix="faults-", dir=place) as folder:
+            yield Path(folder)
 
     def pick(self, short: float, long: float) -> float:
         """The value for this form."""

@@ -72,7 +72,7 @@ class SimWorld:
         self.twice: list[str] = []
         """Numbers that were published with two contents."""
         self.tasks: set[asyncio.Task[Any]] = set()
-        self._published: dict[tuple[str, int], int] = {}
+        self._published: dict[tuple[str, int], str] = {}
         self._spool: Spool | None = None
         self._running: dict[str, asyncio.Task[Any]] = {}
         self._switchboard = Switchboard()
@@ -204,10 +204,10 @@ class SimWorld:
         node = message.topic.split("/")[2]
         for each in said["readings"] if kind == "backlog" else [said]:
             device = each.get("device") or message.topic.split("/")[-2]
-            content = hash((device, each.get("t"), json.dumps(each.get("v")), each.get("event")))
+            content = json.dumps([device, each.get("t"), each.get("v"), each.get("event")])
             known = self._published.setdefault((node + said["spool"], each["seq"]), content)
             if known != content:
-                self.twice.append(f"{said['spool']}/{each['seq']}")
+                self.twice.append(f"{said['spool']}/{each['seq']}: {known} and {content}")
 
     # Its making.
 
@@ -231,6 +231,7 @@ sqlite = {{ path = "{self.folder}/unused.sqlite" }}
             self._switchboard.lines[url] = instrument
             text += f'[[device]]\nid = "pms-{instrument.device}"\ndriver = "plantower-pmsx003"\nport = "{url}"\n'
             text += f'every = "{every}"\ncombine = "last"\n' if every else ""
+            text += f'silence = "{max(10, 3 * round(instrument.period_s))} s"\n'
         for number, (driver, line) in enumerate(polled.items()):
             url = f"tcp://127.0.0.1:{20_000 + number}"
             self._switchboard.lines[url] = line
