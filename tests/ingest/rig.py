@@ -171,7 +171,7 @@ class Node:
         status = {"state": state, "spools": {SPOOL: {"first": first, "next": following}}}
         await self.publish("status", status, retain=True)
 
-    async def hear(self, condition: Callable[[dict[str, Any]], object], what: str, timeout_s: float = 10.0) -> Any:
+    async def hear(self, condition: Callable[[dict[str, Any]], object], what: str, timeout_s: float = 30.0) -> Any:
         """Waits for a `stored` that meets the condition, and returns it."""
         async with asyncio.timeout(timeout_s):
             while True:
