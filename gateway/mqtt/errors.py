@@ -17,11 +17,15 @@ class LinkError(Exception):
 
 
 class ConnectFailed(LinkError):
-    """No MQTT answer came: name, network, TLS, time. `is_closed`: the peer just closed the connection."""
+    """No MQTT answer came: name, network, TLS, time. `is_closed`: the peer just closed the connection.
 
-    def __init__(self, why: str, *, is_closed: bool = False) -> None:
+    `is_refused`: the machine is there, and nothing listens on it.
+    """
+
+    def __init__(self, why: str, *, is_closed: bool = False, is_refused: bool = False) -> None:
         super().__init__(why)
         self.is_closed = is_closed
+        self.is_refused = is_refused
 
 
 class Refused(LinkError):

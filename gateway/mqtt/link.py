@@ -25,6 +25,9 @@ from gateway.mqtt.errors import (
     SubscribeRefused,
 )
 
+NEAR_S = 1.5
+"""A broker that is back shall have its nodes' readings within two seconds."""
+
 
 @asynccontextmanager
 async def connect(broker: Broker, will: Message | None = None) -> AsyncIterator[Connection]:
@@ -50,13 +53,15 @@ async def stay_connected(
     on_state: Callable[[str, str], None],
     min_s: float = 0.5,
     max_s: float = 30.0,
+    near_s: float = NEAR_S,
 ) -> None:
     """Connects and runs `use(connection)` until the connection is lost, for ever; only a cancellation ends it.
 
     `use` is cancelled when the connection is lost; when it returns or raises a LinkError the connection is closed and
     the next one follows after a pause; any other exception is passed on. `on_state` gets "up", "down" or "refused", and
     why. An OSError of `broker()` (a password file that is not there) counts as a failed attempt. Pauses double from
-    `min_s` to `max_s` and start over after a connection that lived twice `max_s`.
+    `min_s` to `max_s` and start over after a connection that lived twice `max_s`. Where the machine is there and
+    nothing listens on it, asking costs next to nothing: then no pause is longer than `near_s`.
     """
     pauses = _pauses(min_s, max_s)
     while True:
@@ -70,14 +75,16 @@ async def stay_connected(
             problem = _link_problem(error)
             is_taken_over = isinstance(problem, Disconnected) and problem.code == SESSION_TAKEN_OVER
             is_refused = is_taken_over or isinstance(problem, Refused | SubscribeRefused | PublishRefused)
+            is_near = isinstance(problem, ConnectFailed) and problem.is_refused
             on_state("refused" if is_refused else "down", str(problem))
         else:
-            is_taken_over = False
+            is_taken_over = is_near = False
             on_state("down", "closed by us")
         if up_mono is not None and time.monotonic() - up_mono >= 2 * max_s:
             pauses = _pauses(min_s, max_s)
         # Two programs with one client id throw each other out: neither may come back soon.
-        await asyncio.sleep(max_s if is_taken_over else next(pauses))
+        pause_s = max_s if is_taken_over else next(pauses)
+        await asyncio.sleep(min(pause_s, near_s * random.uniform(0.5, 1.0)) if is_near else pause_s)
 
 
 async def _open(broker: Broker, will: Message | None) -> Connection:

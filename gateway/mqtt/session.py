@@ -95,7 +95,8 @@ class Session(aiomqtt.Client):
         except TimeoutError:
             raise ConnectFailed(f"{broker.where} does not answer within {broker.connect_timeout_s:g} s") from None
         except OSError as error:
-            raise ConnectFailed(explain(error, broker.host, broker.port, broker.is_tls, broker.ca_file)) from None
+            why = explain(error, broker.host, broker.port, broker.is_tls, broker.ca_file)
+            raise ConnectFailed(why, is_refused=isinstance(error, ConnectionRefusedError)) from None
         except MqttConnectError as error:
             code = error.rc
             assert isinstance(code, ReasonCode)

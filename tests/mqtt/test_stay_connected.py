@@ -91,6 +91,13 @@ async def test_attempts_do_not_storm() -> None:
     assert all(state == "down" and "nothing listens" in why for state, why in keeper.states)
 
 
+async def test_a_machine_that_is_there_without_a_broker_is_asked_again_soon() -> None:
+    times = {"min_s": 20.0, "max_s": 30.0, "near_s": 0.05}
+    keeper = Keeper(Broker(f"mqtt://127.0.0.1:{free_port()}", "node"), **times)
+    await until(lambda: len(keeper.states) >= 4)
+    await keeper.stop()
+
+
 async def test_a_connection_that_dies_young_does_not_reset_the_pause() -> None:
     connects = 0
 

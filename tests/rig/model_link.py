@@ -76,7 +76,7 @@ class Network:
             raise ConnectFailed("no answer within 10 s")
         await asyncio.sleep(2 * way.delay_s)
         if not self.broker.is_up:
-            raise ConnectFailed("nothing listens")
+            raise ConnectFailed("nothing listens", is_refused=True)
         connection = ModelConnection(self.broker, way, broker, will)
         try:
             yield connection
