@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.app.links import link_broker
-from gateway.app.run import Running
+from gateway.app.running import Running
 from gateway.config import model as said
 from gateway.ingest.ledger import SqliteLedger
 from gateway.ingest.parked import ParkedStore

@@ -11,7 +11,7 @@ from drivers.core.contract import Driver, Line, Listening
 from drivers.core.quantities import UnknownQuantity, quantity
 from drivers.core.registry import find
 from gateway.app.links import link_broker
-from gateway.app.run import Running
+from gateway.app.running import Running
 from gateway.config import Config
 from gateway.config import model as said
 from gateway.edge.clock import SystemClock

@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from gateway.app.running import Running
 from gateway.config import Config, load
 from gateway.ops.logs import set_up
-
-if TYPE_CHECKING:
-    from gateway.edge.node import Node
-    from gateway.ingest.pipeline import Ingest
-
-
-@dataclass(slots=True)
-class Running:
-    """What runs in this process, filled in as it starts."""
-
-    node: Node | None = None
-    ingest: Ingest | None = None
 
 
 async def run(config: Config, stop: asyncio.Event, running: Running | None = None) -> None:
