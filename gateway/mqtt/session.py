@@ -95,8 +95,7 @@ class Session(aiomqtt.Client):
         except TimeoutError:
             raise ConnectFailed(f"{broker.where} does not answer within {broker.connect_timeout_s:g} s") from None
         except OSError as error:
-            why = explain(error, broker.host, broker.port, broker.is_tls, broker.ca_file)
-            raise ConnectFailed(why, is_refused=isinstance(error, ConnectionRefusedError)) from None
+            raise explain(error, broker.host, broker.port, broker.is_tls, broker.ca_file) from None
         except MqttConnectError as error:
             code = error.rc
             assert isinstance(code, ReasonCode)
@@ -181,11 +180,11 @@ class Session(aiomqtt.Client):
         if isinstance(error, Malformed):
             self._end(Disconnected(f"{self.broker.where} sent {error}"))
         elif isinstance(error, ssl.SSLError):
-            why = explain(error, self.broker.host, self.broker.port, self.broker.is_tls, self.broker.ca_file)
+            problem = explain(error, self.broker.host, self.broker.port, self.broker.is_tls, self.broker.ca_file)
             if not self._connected.done():
-                self._connected.set_exception(ConnectFailed(why))
+                self._connected.set_exception(problem)
                 self._connected.exception()
-            self._end(Disconnected(why))
+            self._end(Disconnected(str(problem)))
         elif error is None or isinstance(error, OSError):
             why = "the broker closed the connection" if error is None else f"connection lost: {error}"
             self._end(Disconnected(why))

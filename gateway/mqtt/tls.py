@@ -33,8 +33,13 @@ def make_context(ca_file: Path | None, cert_file: Path | None, key_file: Path | 
     return context
 
 
-def explain(error: OSError, host: str, port: int, is_tls: bool, ca_file: Path | None) -> str:
-    """One sentence for why no connection came about."""
+def explain(error: OSError, host: str, port: int, is_tls: bool, ca_file: Path | None) -> ConnectFailed:
+    """Why no connection came about, in one sentence."""
+    is_refused = isinstance(error, ConnectionRefusedError)
+    return ConnectFailed(_sentence(error, host, port, is_tls, ca_file), is_refused=is_refused)
+
+
+def _sentence(error: OSError, host: str, port: int, is_tls: bool, ca_file: Path | None) -> str:
     where = f"{host}:{port}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return _explain_certificate(error, host, where, ca_file)
