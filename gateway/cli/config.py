@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gateway.cli.config_add import add
 from gateway.cli.places import configuration
 from gateway.ops.texts import say
 
@@ -75,3 +76,6 @@ def schema() -> None:
     from gateway.config.schema import schema as make
 
     typer.echo(json.dumps(make(), ensure_ascii=False, indent=2))
+
+
+app.command("add", help=say("config_add.add"))(add)
