@@ -51,6 +51,8 @@ class Confirmation:
         self._spool, self._eras, self._numbers, self._name = spool, eras, numbers, name
         self._confirm, self._now = confirm, now
         self._upto: dict[str, int] = {}
+        self._missing: list[tuple[str, int, int]] = []
+        """What the ledger misses and exists, by its own word, in the wire's numbers."""
         self._unsendable: Declared = {}
         self._heard = asyncio.Event()
         self._unheard_since: float | None = None
@@ -130,7 +132,6 @@ class Confirmation:
     def hear(self, stored: Stored, *, is_news: bool) -> None:
         """The ledger's word; `is_news` where it was published just now and not retained from earlier."""
         self.heard_at, self._unheard_since = self._now(), None
-        self._unsendable = {}
         known = self._eras.ledger(self._name)
         if known is not None and known != stored.ledger:
             log.warning("another ledger (%s, was %s): everything still held is sent again", stored.ledger, known)
@@ -140,11 +141,20 @@ class Confirmation:
         if is_news and any(each.upto < self._upto.get(era.id, 0) for era, each in said):
             log.warning("the ledger fell back to an older state: everything still held is sent again")
             self._start_over()
+        self._missing, self._unsendable = [], {}
         for era, each in said:
             self._hear(era, each)
         if self._eras.current.id in stored.spools:
             # What does not speak of this spool may be older than our birth, and the answer to that is on its way.
             self._heard.set()
+        self._changed()
+
+    def review(self) -> None:
+        """Now and then: what was told missing may be due by now, and the ledger does not repeat itself."""
+        for id_, first, last in self._missing:
+            era = self._eras.called(id_)
+            if era is not None:
+                self._send_again(era, first, last)
         self._changed()
 
     def _hear(self, era: Era, said: SpoolSettled) -> None:
@@ -159,7 +169,10 @@ class Confirmation:
                 self._spool.settle(self._name, era.base + before + 1, era.base + upto)
                 self._numbers.ended(era.base + before + 1, era.base + upto)
         for first, last in missing:
-            self._miss(era, first, min(last, count))
+            if first <= min(last, count):
+                self._missing.append((era.id, first, min(last, count)))
+                self._miss(era, first, min(last, count))
+                self._send_again(era, first, min(last, count))
             if era.end is not None and last > count:
                 self._cannot_send(era, max(first, count + 1), last, OTHER_LIFE)
         if era.end is not None and upto >= count and not missing and not self._owed(era.base + 1, era.end):
@@ -187,15 +200,18 @@ class Confirmation:
         self._numbers.begin_again(self._spool.pending(self._name))
 
     def _miss(self, era: Era, first: int, last: int) -> None:
-        """The ledger misses these numbers (the wire's) that exist."""
-        if first > last:
-            return
+        """The ledger misses these: what of them can no longer be sent must be declared."""
         low, high = first + era.base, last + era.base
         owed = self._owed(low, high)
         for start, end in without(low, high, self._with_losses(owed, low, high)):
             reason = SETTLED_BEFORE if self._confirm == "stored" else BROKERS_WORD
             self._cannot_send(era, start - era.base, end - era.base, reason)
-        for start, end in owed if self._confirm == "stored" else []:
+
+    def _send_again(self, era: Era, first: int, last: int) -> None:
+        """The ledger misses these: what of them is due is sent again."""
+        if self._confirm != "stored":
+            return
+        for start, end in self._owed(first + era.base, last + era.base):
             again, failing = self._numbers.missing(start, end, self._now())
             self.resent += again
             for low, high in failing:

@@ -80,6 +80,11 @@ class Outlet:
         """Numbers committed and not yet settled, wherever they are."""
         return len(self.numbers)
 
+    @property
+    def unanswered_s(self) -> float:
+        """How long the broker has left the oldest message unanswered; 0 where there is none."""
+        return self._sender.unanswered_s
+
     async def drained(self) -> None:
         """Returns when nothing committed is unsettled."""
         while self.unsettled:

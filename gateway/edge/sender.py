@@ -76,6 +76,12 @@ class Sender:
         """How large a batch may be now, in bytes."""
         return min(self._batch_bytes, max(LEAST_BYTES, self.pace.budget))
 
+    @property
+    def unanswered_s(self) -> float:
+        """How long the oldest message on its way has waited for its answer; 0 where there is none."""
+        oldest = next(iter(self._open.values()), None)
+        return 0.0 if oldest is None else self._now() - oldest.sent_at
+
     def connected(self, connection: Connection, most_late: int) -> None:
         """From now on over this connection, with so many batches on their way at most."""
         self._connection = connection

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from gateway.edge.outlet import Outlet
 from gateway.edge.presence import Presence
-from gateway.mqtt.link import Broker, Connection, Message, stay_connected
+from gateway.mqtt.link import Broker, Connection, Disconnected, Message, stay_connected
 from gateway.wire.payload import Stored, decode
 from gateway.wire.topics import node_topic
 
@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 
 HEALTH_EVERY_S = 60.0
 DECLARE_AT_MOST_EVERY_S = 2.0
+REVIEW_EVERY_S = 5.0
+UNANSWERED_S = 300.0
+"""A living connection on which the broker owes an answer for so long is no good one."""
 
 
 class Uplink:
@@ -74,6 +77,7 @@ class Uplink:
                 group.create_task(self._hear(connection), name="uplink stored")
                 group.create_task(self._tell(connection), name="uplink health")
                 group.create_task(self._carry(connection), name="uplink outlet")
+                group.create_task(self._review(), name="uplink review")
         finally:
             self._connection = None
             self.is_online.clear()
@@ -95,6 +99,13 @@ class Uplink:
         while True:
             connection.publish(Message(self._health_topic, self._health()))
             await asyncio.sleep(HEALTH_EVERY_S)
+            if self._outlet.unanswered_s >= UNANSWERED_S:
+                raise Disconnected(f"the broker has left a message unanswered for {self._outlet.unanswered_s:.0f} s")
+
+    async def _review(self) -> None:
+        while True:
+            await asyncio.sleep(REVIEW_EVERY_S)
+            self._outlet.word.review()
 
     async def _carry(self, connection: Connection) -> None:
         """Publish, but first ask whether numbers may be published under the names they have."""

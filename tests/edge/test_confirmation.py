@@ -57,6 +57,33 @@ async def test_missing_numbers_are_sent_again_once_they_are_due_and_no_others(tm
         assert b.outlet.unsettled == 5
 
 
+async def test_the_ledger_need_not_repeat_what_it_misses(tmp_path: Path) -> None:
+    """It speaks when something changes, and that was before the numbers were due."""
+    async with bench(tmp_path, resend_after_s=60.0) as b, b.connected() as wire:
+        await sent(b, wire, 6)
+        b.hear(1, (2, 3))
+        b.outlet.word.review()
+        assert b.outlet.word.resent == 0
+        b.time += 70
+        b.outlet.word.review()
+        await b.until(lambda: wire.late == [2, 3], "sent again")
+        b.time += 70
+        b.hear(6)
+        b.outlet.word.review()
+        await b.turn()
+        assert wire.late == [2, 3]
+
+
+async def test_a_claim_that_went_too_far_settles_nothing_later(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b, b.connected():
+        await b.record(2)
+        b.hear(100, (90, 95))
+        await b.record(100)
+        b.time += 1000
+        b.outlet.word.review()
+        assert b.spool.settled("main").ranges() == [(1, 2)]
+
+
 async def test_what_was_not_sent_yet_is_not_missing(tmp_path: Path) -> None:
     async with bench(tmp_path) as b:
         await b.record(6)
