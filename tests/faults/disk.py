@@ -44,14 +44,15 @@ def _fill(form: Form, disk: Path) -> Finding:
         time.sleep(1.2)
         for each in w.instruments:
             each.stop()
-        # What is declared reaches the ledger as `lost`, and then everything is settled.
-        account = _account(w)
-        deadline = time.monotonic() + form.pick(30, 300)
-        while account.unaccounted and time.monotonic() < deadline:
+        # What is declared reaches the ledger as `lost`, and then every number is stored or declared.
+        deadline = time.monotonic() + form.pick(60, 400)
+        while True:
+            account, missing = _account(w), said_and_missing(w)
+            if (missing <= len(account.declared) and not account.unaccounted) or time.monotonic() > deadline:
+                break
             time.sleep(0.5)
-            account = _account(w)
         counts = judge(w.instruments, w.rows())
-        said, missing = w.said(), said_and_missing(w)
+        said = w.said()
     declared, both = len(account.declared), len(account.declared & account.stored)
     figure = (
         f"{said} said, {missing} dropped, {declared} declared ({', '.join(account.reasons)}); "

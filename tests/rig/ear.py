@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -34,17 +35,17 @@ class Told(NamedTuple):
 
 
 class Ear:
-    """Listens to everything below a root with a session of its own; a context manager. Use its lists after `settled`.
+    """Listens with a session of its own; a context manager.
 
     What a broker forgets in a crash, or while it does not know this session any more, is not heard.
     """
 
-    def __init__(self, port: int, *, root: str = "lanna/v1", name: str = "test-ear") -> None:
+    def __init__(self, port: int, *, filters: Sequence[str] = ("lanna/v1/#",), name: str = "test-ear") -> None:
         self.heard: list[Heard] = []
         self.told: list[Told] = []
         self.others: list[tuple[float, str, bytes]] = []
         """Everything else: monotonic time, topic, payload."""
-        self._root, self._port = root, port
+        self._filters, self._port = filters, port
         self._is_ready = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, name, protocol=paho.MQTTv5)
         self._client.on_message = self._on_message
@@ -77,7 +78,7 @@ class Ear:
         return max((told.upto.get(spool, 0) for told in list(self.told) if told.mono <= before_mono), default=0)
 
     def _on_connect(self, client: paho.Client, *_: object) -> None:
-        client.subscribe(f"{self._root}/#", qos=1)
+        client.subscribe([(each, 1) for each in self._filters])
 
     def _on_message(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
         mono, kind = time.monotonic(), message.topic.rpartition("/")[2]

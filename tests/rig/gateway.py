@@ -86,7 +86,7 @@ def stored_readings(database: Path) -> dict[str, list[dict[str, float]]]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float, what: str, every_s: float = 0.02) -> None:
     """Poll a condition of another process; fails with `what` after the deadline."""
     import time
 
@@ -94,4 +94,4 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> No
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout_s} s: {what}")
-        time.sleep(0.02)
+        time.sleep(every_s)

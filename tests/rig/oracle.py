@@ -97,12 +97,12 @@ def judge(instruments: Iterable[Instrument], rows: Iterable[Row], grace_s: float
 
 
 def rows_of_sqlite(database: Path) -> list[Row]:
-    """All dated readings of the SQLite sink, read with sqlite3 alone."""
+    """All readings of the rig's instruments in the SQLite sink, read with sqlite3 alone."""
     if not database.exists():
         return []
     with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as connection:
         try:
-            found = connection.execute("SELECT v, at, spool, seq FROM reading").fetchall()
+            found = connection.execute("SELECT v, at, spool, seq FROM reading WHERE device LIKE 'pms-%'").fetchall()
         except sqlite3.OperationalError:  # the file is there, its tables not yet
             return []
     return [Row(json.loads(v), at, spool, seq) for v, at, spool, seq in found]
@@ -124,7 +124,7 @@ def rows_of_victoria(database: VictoriaMetrics, node: str = "node-1", measuremen
     """All readings of a node in VictoriaMetrics, put together again from its series by device and time."""
     wanted = (*FIELDS, *MASSES, "spool", "seq")
     together: dict[tuple[str, str, int], dict[str, float]] = {}
-    for series in database.export(f'{{__name__=~"{measurement}_.*",node="{node}"}}'):
+    for series in database.export(f'{{__name__=~"{measurement}_.*",node="{node}",device=~"pms-.*"}}'):
         quantity = series.labels["__name__"].removeprefix(f"{measurement}_")
         if quantity not in wanted:
             continue

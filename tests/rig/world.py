@@ -48,6 +48,7 @@ class World:
         broker: Mapping[str, object] = SHIPPED,
         with_line: bool = False,
         with_ear: bool = False,
+        ear: Sequence[str] = ("lanna/v1/#",),
         is_quick: bool = False,
         edge: str = "",
         influx: str = "",
@@ -63,7 +64,7 @@ class World:
         self.instruments = [Instrument(folder / f"tty-{n}", rate_hz, n) for n in range(1, devices + 1)]
         self.broker = Mosquitto(folder / "broker", settings=dict(broker))
         self.victoria = VictoriaMetrics(folder / "victoria", flags=flags)
-        self._with_line, self._with_ear = with_line, with_ear
+        self._with_line, self._with_ear, self._ear_filters = with_line, with_ear, ear
         self._ingest = 'grace = "5 s"' if is_quick else ""
         if is_quick:
             edge += '\nresend_after = "5 s"'
@@ -95,7 +96,7 @@ class World:
             self.line = enter(Line(self.broker.port))
             url = self.line.url
         if self._with_ear:
-            self.ear = enter(Ear(self.broker.port))
+            self.ear = enter(Ear(self.broker.port, filters=self._ear_filters))
         table = f'sqlite = {{ path = "{self.sqlite}" }}'
         if self.sink == "victoria":
             enter(self.victoria)
@@ -127,7 +128,7 @@ class World:
         """How many readings the database holds now, repeats included."""
         if self.sink == "sqlite":
             return count_of_sqlite(self.sqlite)
-        return self.victoria.count('{__name__=~"(air|undated)_seq",node="node-1"}')
+        return self.victoria.count('{__name__=~"(air|undated)_seq",node="node-1",device=~"pms-.*"}')
 
     def said(self) -> int:
         """How many frames the instruments have said."""
