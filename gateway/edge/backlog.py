@@ -13,7 +13,8 @@ from gateway.wire.dating import UNDECIDED, Undecided
 
 OVERHEAD = 256
 """Room for topic, packet id, properties and the frame of a batch."""
-_READ_BYTES = 512 << 10
+_READ_BATCHES = 8
+"""So many batches are made at once at most: how large they may be changes."""
 
 Ranges = list[tuple[int, int]]
 
@@ -56,7 +57,7 @@ class Loader:
 
     def load(self, first: int, last: int, era: Era, limit: int) -> Load:
         """Batches of at most `limit` bytes, unless a single reading is larger, of what is read of `first` … `last`."""
-        entries = self._spool.read(first, last, _READ_BYTES)
+        entries = self._spool.read(first, last, _READ_BATCHES * limit)
         result = Load(entries[-1][0] if entries else last)
         packing: dict[str, tuple[list[bytes], list[int]]] = {}
         sizes: dict[str, int] = {}

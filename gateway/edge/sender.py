@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 BATCH_BYTES = 64 * 1024
 UNREADABLE, TOO_LARGE = "unreadable", "too large"
-_STRIKES, _MOST_STRIKES = 3, 12
+_LEAST_CAREFUL = 64
+_MOST_FAILURES = 8
 
 
 @dataclass(slots=True)
@@ -65,16 +66,20 @@ class Sender:
         self._now, self._on_answer = now, on_answer
         self._open: dict[asyncio.Future[None], _Open] = {}
         self._connection: Connection | None = None
-        self._batch_bytes = BATCH_BYTES
+        self._most_late = 1
+        self._most_bytes = BATCH_BYTES
+        """How large a batch the broker takes."""
+        self._careful_bytes = BATCH_BYTES
+        """Less where connections end while a batch is on its way: something we send may be what ends them."""
         self._lost: list[_Open] = []
         """Batches that were on their way when the last connection ended."""
         self._has_answer = False
-        self._strikes = 0
+        self._failures = 0
 
     @property
     def limit(self) -> int:
         """How large a batch may be now, in bytes."""
-        return min(self._batch_bytes, max(LEAST_BYTES, self.pace.budget))
+        return min(self._most_bytes, self._careful_bytes, max(LEAST_BYTES, self.pace.budget))
 
     @property
     def unanswered_s(self) -> float:
@@ -87,25 +92,28 @@ class Sender:
         self._connection = connection
         self._judge()
         most_bytes = connection.peer_maximum_packet
-        self._batch_bytes = BATCH_BYTES if most_bytes is None else min(BATCH_BYTES, most_bytes)
-        self.pace.most = most_late
-        if self._strikes >= _STRIKES:
-            # Something we send ends each connection: smaller and smaller messages, one at a time, find out what.
-            self.pace.most, self._batch_bytes = 1, min(self._batch_bytes, LEAST_BYTES >> (self._strikes - _STRIKES))
+        self._most_bytes = BATCH_BYTES if most_bytes is None else min(BATCH_BYTES, most_bytes)
+        self._most_late = most_late
+        self._be_careful(self._careful_bytes)
+
+    def _be_careful(self, size: int) -> None:
+        """Batches of at most this size; one at a time while that is less than usual."""
+        self._careful_bytes = max(_LEAST_CAREFUL, min(BATCH_BYTES, size))
+        self.pace.most = self._most_late if self._careful_bytes == BATCH_BYTES else 1
 
     def _judge(self) -> None:
-        """What was on its way when connections were lost, again and again without any answer, is left out for long."""
+        """Where connections end again and again without an answer, smaller batches find out which entry ends them."""
         lost, self._lost, has_answer, self._has_answer = self._lost, [], self._has_answer, False
         if has_answer or not lost:
             return
-        self._strikes += 1
-        if self._strikes < _MOST_STRIKES or len(lost) > 1:
+        self._careful_bytes //= 4
+        self._failures += 1
+        if self._failures < _MOST_FAILURES or len(lost) > 1 or _count(lost[0].ranges) > 1:
             return
-        self._strikes = _STRIKES
-        for first, last in lost[0].ranges:
-            log.warning("entries %d to %d end every connection they are sent over", first, last)
-            self._numbers.set_aside(first, last, self._now() + SLOW_S)
-            self._word.tell("send-failing", {"count": last - first + 1})
+        number = lost[0].ranges[0][0]
+        log.warning("entry %d ends every connection it is sent over; it is left out for an hour", number)
+        self._numbers.set_aside(number, number, self._now() + SLOW_S)
+        self._word.tell("send-failing", {"count": 1})
 
     def publish(self, message: Message, ranges: Ranges, *, is_late: bool) -> asyncio.Future[None]:
         """Send claimed numbers; they are claimed no longer when the future is done."""
@@ -138,7 +146,9 @@ class Sender:
             if is_lost:
                 self._lost.append(opened)
             else:
-                self._strikes, self._has_answer = 0, True
+                self._failures, self._has_answer = 0, True
+                if self._careful_bytes < BATCH_BYTES:
+                    self._be_careful(2 * self._careful_bytes)
         if error is None:
             self._accepted(opened, now)
         elif isinstance(error, PublishRefused):
@@ -170,7 +180,7 @@ class Sender:
             if count == 1:
                 self.never(opened.ranges, TOO_LARGE)
             else:
-                self._batch_bytes = max(1, min(self._batch_bytes, opened.size) // 2)
+                self._most_bytes = max(1, min(self._most_bytes, opened.size) // 2)
                 self._numbers.give_back(opened.ranges)
             return
         if self.refusals.until(opened.topic, now) is None:

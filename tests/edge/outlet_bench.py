@@ -80,7 +80,7 @@ class Wire:
             elif message.topic.endswith("/event"):
                 event = decode(Event, message.payload)
                 found.add((event.spool, event.seq))
-            else:
+            elif message.topic.endswith("/reading"):
                 reading = decode(Reading, message.payload)
                 found.add((reading.spool, reading.seq))
         return found
