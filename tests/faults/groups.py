@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-MODULES = ("broker_faults", "clock", "database_faults", "disk", "drain", "edge_kills", "power", "soak")
+MODULES = ("broker_faults", "cards", "clock", "database_faults", "disk", "drain", "edge_kills", "power", "soak")
 
 
 def load() -> None:
