@@ -19,6 +19,7 @@ from gateway.edge.trust import Step
 from gateway.edge.uplink import Uplink
 from gateway.mqtt.link import Broker
 from gateway.spool.errors import SpoolFull
+from gateway.spool.recover import DAMAGED
 from gateway.spool.spool import Spool
 from gateway.wire.times import SECOND
 
@@ -60,6 +61,7 @@ class Node:
 
     async def run(self) -> None:
         """Runs until cancelled. What was recorded by then is made durable when the spool is closed."""
+        self._tell_opening()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.spool.run(), name="spool")
@@ -70,6 +72,17 @@ class Node:
                     group.create_task(station.run(), name=f"station {name}")
         finally:
             self._dating.close()
+
+    def _tell_opening(self) -> None:
+        """What opening the spool found is said like what happens later."""
+        opened = self.spool.opened
+        if opened.damaged_places:
+            log.warning("the spool was damaged in %d places, lost: %s", opened.damaged_places, opened.declared)
+        for first, last in opened.declared:
+            self._losses.add(DAMAGED, first, last)
+        if opened.set_aside is not None:
+            log.warning("unreadable segments of the spool were moved to %s", opened.set_aside)
+            self.event("spool-set-aside", {"folder": opened.set_aside.name})
 
     # What stations call.
 
