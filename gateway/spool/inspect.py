@@ -186,7 +186,9 @@ def look(path: Path, outlets: Sequence[str] = ("main",), *, is_ours: bool = Fals
             if not path.is_dir() or attempt == _TRIES - 1:
                 raise
         else:
-            is_torn = bool(found.report.damaged_places or found.report.set_aside or found.report.is_new)
+            report = found.report
+            # A hole too: a folder's listing is no moment, and may have a segment that came but not one that came before.
+            is_torn = bool(report.damaged_places or report.declared or report.set_aside or report.is_new)
             if holder is None or not is_torn or attempt == _TRIES - 1:
                 return _made(path, holder, found, tuple(more))
         time.sleep(_PAUSE_S)  # its gateway is writing at this moment
