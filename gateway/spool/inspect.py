@@ -187,7 +187,7 @@ def look(path: Path, outlets: Sequence[str] = ("main",), *, is_ours: bool = Fals
                 raise
         else:
             report = found.report
-            # A hole too: a folder's listing is no moment, and may have a segment that came but not one that came before.
+            # A hole too: a folder's listing is no moment, and may have one segment but not the one before it.
             is_torn = bool(report.damaged_places or report.declared or report.set_aside or report.is_new)
             if holder is None or not is_torn or attempt == _TRIES - 1:
                 return _made(path, holder, found, tuple(more))
