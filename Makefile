@@ -2,14 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SECONDS ?= 0
 
-.PHONY: help demo test check unit bench format clean
+.PHONY: help demo test check unit bench faults format clean
 
 help:
 	@echo "make demo   simulated instruments, a broker and a database on this machine; Ctrl-C ends it with a summary"
 	@echo "make test   everything that checks the project (lint, types, layers, tests)"
 	@echo "make bench  measured figures, one JSON line each"
+	@echo "make faults every fault at full length, and a table of what was lost (hours)"
 	@echo "make format rewrites the code in the project's style"
 
 demo: $(VENV)/run.stamp
@@ -30,6 +30,9 @@ unit: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench $(BENCH)
+
+faults: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.faults --long
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
