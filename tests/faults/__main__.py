@@ -1,12 +1,16 @@
-"""`python -m tests.faults [--short|--long] [--only L3,C1] [--seed N] [--json]`: plays faults and prints the table."""
+"""`python -m tests.faults [--short|--long] [--only L3,C1] [--seed N] [--jobs N] [--json]`: plays the faults."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
 
-from tests.faults.scenario import Result, all_scenarios, over_all, play
+from tests.faults.scenario import SHORT_SLACK, Result, Tally, all_scenarios, over_all, play
 from tests.faults.table import print_table
 
 
@@ -19,23 +23,22 @@ def main() -> int:
     length.add_argument("--long", action="store_true", help="the form whose figures stand in the README")
     parser.add_argument("--only", default="", metavar="IDS", help=f"some of {','.join(scenarios)}")
     parser.add_argument("--seed", type=int, default=1, help="what everything random follows from (default 1)")
+    parser.add_argument("--jobs", type=int, default=1, help="so many at once, each in a process of its own")
     parser.add_argument("--json", action="store_true", help="one JSON line a row, as it is known")
     said = parser.parse_args()
     wanted = [each for each in said.only.split(",") if each] or list(scenarios)
     if unknown := set(wanted) - set(scenarios):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
     results: list[Result] = []
-    for name in wanted:
-        print(f"{name} …", end="", file=sys.stderr, flush=True)
-        results.append(play(scenarios[name], is_long=said.long, seed=said.seed))
-        last = results[-1]
-        print(f" {last.verdict} after {last.seconds:g} s: {last.figure}", file=sys.stderr, flush=True)
+    for result in _play_beside(wanted, said) if said.jobs > 1 else _play(wanted, said):
+        results.append(result)
+        print(f"{result.id} {result.verdict} in {result.seconds:g} s: {result.figure}", file=sys.stderr, flush=True)
         if said.json:
-            _print_line(last)
-    summary = list(over_all(results, said.seed))
+            print(json.dumps(asdict(result), ensure_ascii=False, default=str), flush=True)
+    summary = list(over_all(results, said.seed, 1.0 if said.long else SHORT_SLACK)) if len(wanted) > 1 else []
     if said.json:
         for row in summary:
-            _print_line(row)
+            print(json.dumps(asdict(row), ensure_ascii=False), flush=True)
     else:
         print_table([*results, *summary])
     for result in results:
@@ -44,9 +47,32 @@ def main() -> int:
     return int(any(result.verdict != "met" for result in [*results, *summary]))
 
 
-def _print_line(result: Result) -> None:
-    row = {name: getattr(result, name) for name in ("id", "fault", "must", "figure", "seed", "verdict", "seconds")}
-    print(json.dumps({**row, **result.details}, ensure_ascii=False, default=str), flush=True)
+def _play(wanted: list[str], said: argparse.Namespace) -> Iterator[Result]:
+    scenarios = all_scenarios()
+    for name in wanted:
+        yield play(scenarios[name], is_long=said.long, seed=said.seed)
+
+
+def _play_beside(wanted: list[str], said: argparse.Namespace) -> Iterator[Result]:
+    """In the order in which they end."""
+
+    def one(name: str) -> Result:
+        command = [sys.executable, "-m", "tests.faults", "--only", name, "--seed", str(said.seed), "--json"]
+        ended = subprocess.run(
+            [*command, "--long" if said.long else "--short"], capture_output=True, text=True, check=False
+        )
+        try:
+            row = json.loads(ended.stdout)
+        except ValueError:
+            fault, must = all_scenarios()[name].fault, all_scenarios()[name].must
+            return Result(
+                name, fault, must, f"ended with {ended.returncode}: {ended.stderr[-300:]}", said.seed, "broken", 0.0
+            )
+        return Result(**{**row, "tally": Tally(**row["tally"]) if row["tally"] else None})
+
+    with ThreadPoolExecutor(said.jobs) as pool:
+        for future in as_completed([pool.submit(one, name) for name in wanted]):
+            yield future.result()
 
 
 if __name__ == "__main__":

@@ -76,5 +76,11 @@ def broker_back(form: Form) -> Finding:
             first = next(one.mono for one in w.ear.heard if one.is_live and one.mono > back and one.v)
             waits.append(first - back)
         counts = w.finish(form.pick(60, 400))
+        log = w.edge.log_text()[-2000:] if max(waits) > 2 else ""
     figure = f"worst {max(waits):.2f} s of {len(waits)}; {counts}"
-    return Finding(figure, max(waits) <= 2 and counts.is_clean, counts, {"waits_s": [round(w, 2) for w in waits]})
+    return Finding(
+        figure,
+        max(waits) <= 2 * form.slack and counts.is_clean,
+        counts,
+        {"waits_s": [round(w, 2) for w in waits], "log": log},
+    )

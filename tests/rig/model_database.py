@@ -1,6 +1,6 @@
 """A model of a database behind the face of a sink: VictoriaMetrics' way of forgetting, or none.
 
-tests/faults/test_contracts.py holds it to VictoriaMetrics and to the SQLite sink.
+tests/faults/test_contract_of_databases.py holds it to VictoriaMetrics and to the SQLite sink.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ModelDatabase:
 
     name = "model"
 
-    def __init__(self, now: Callable[[], float], *, flush_s: float = 5.0, durable_after_s: float = 30.0) -> None:
+    def __init__(self, now: Callable[[], float], *, flush_s: float = 12.0, durable_after_s: float = 30.0) -> None:
         self.is_up = True
         self.is_cutting = False
         """Takes half of a batch and then ends the connection."""

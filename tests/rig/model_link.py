@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from gateway.mqtt.acks import AckOrder
 from gateway.mqtt.broker import AckToken, Broker, Incoming, Message
-from gateway.mqtt.errors import SESSION_TAKEN_OVER, ConnectFailed, Disconnected
+from gateway.mqtt.errors import ConnectFailed, Disconnected
 from tests.rig.model_broker import ModelBroker
 
 _numbers = itertools.count(1)
@@ -168,12 +168,10 @@ class ModelConnection:
 
         self._travel("down", arrive)
 
-    def closed_by_broker(self, *, is_taken_over: bool) -> None:
+    def closed_by_broker(self) -> None:
         """See Peer.closed_by_broker."""
         self._is_heard = False
-        self._lose(
-            Disconnected("taken over", SESSION_TAKEN_OVER) if is_taken_over else Disconnected("the broker closed it")
-        )
+        self._lose(Disconnected("the broker closed it"))
 
     # Faults.
 

@@ -53,7 +53,7 @@ class SimWorld:
         period_s: float = 1.0,
         every: str = "",
         broker: ModelBroker | None = None,
-        flush_s: float = 5.0,
+        flush_s: float = 12.0,
         disk: SimDisk | None = None,
         max_size: str = "64 MB",
         polled: dict[str, SimPolled] | None = None,
