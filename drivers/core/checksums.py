@@ -27,7 +27,15 @@ _MODBUS = _modbus_table()
 
 def crc16_modbus(data: bytes) -> int:
     """CRC-16/MODBUS: initial FFFF, polynomial 8005 reflected, no final xor; on the wire the low byte comes first."""
-    crc = 0xFFFF
+    return _crc16(data, 0xFFFF)
+
+
+def crc16_arc(data: bytes) -> int:
+    """CRC-16/ARC: as Modbus, but initial 0000 (DSMR P1, SDI-12)."""
+    return _crc16(data, 0)
+
+
+def _crc16(data: bytes, crc: int) -> int:
     table = _MODBUS
     for byte in data:
         crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]

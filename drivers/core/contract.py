@@ -158,8 +158,9 @@ class Polled:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a session wants done next, in this order: keep the line silent for `gap_s`, hold it in a break for
-    `break_s` and then silent for `mark_s`, write `data`, switch to `line` when its last byte has left, and listen.
+    """What a session wants done next, in this order: keep the line silent for `gap_s`, set it to `line`, hold it in a
+    break for `break_s` and then silent for `mark_s`, write `data`, set it to `reply_line` when the last byte has left,
+    and listen. A line of None stays as it is.
 
     `timeout_s` is how long the line may then be silent: it runs from the last byte written or heard. More than
     `max_bytes` heard are noise and end it too.
@@ -171,6 +172,7 @@ class Step:
     break_s: float = 0.0
     mark_s: float = 0.0
     line: Line | None = None
+    reply_line: Line | None = None
     max_bytes: int = 256
 
 
@@ -245,6 +247,8 @@ class Driver:
     line: Line
     sources: tuple[str, ...]
     check_bits: int = 16
+    frame_bytes: int = 1024
+    """No frame of it is longer; a framer that holds more grows."""
     silence_s: float = 10.0
     default_address: int | None = None
     options: Mapping[str, Option] = field(default_factory=dict)

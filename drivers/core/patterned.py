@@ -13,17 +13,23 @@ class PatternFramer:
 
     Both patterns must be bounded: no more than `beginning` can match is ever held. `holds(frame)` tells whether the
     frame's own check holds; where it does not, the search goes on one byte further. A run of bytes that is no frame
-    is one refusal.
+    is one refusal, unless `idle` bytes alone make it.
     """
 
-    __slots__ = ("_beginning", "_frame", "_holds", "_in_sync", "_rest", "discarded")
+    __slots__ = ("_beginning", "_frame", "_holds", "_idle", "_in_sync", "_rest", "discarded")
 
     def __init__(
-        self, frame: re.Pattern[bytes], beginning: re.Pattern[bytes], holds: Callable[[bytes], bool] | None = None
+        self,
+        frame: re.Pattern[bytes],
+        beginning: re.Pattern[bytes],
+        holds: Callable[[bytes], bool] | None = None,
+        *,
+        idle: bytes = b"",
     ) -> None:
         self._frame = frame
         self._beginning = beginning
         self._holds = holds
+        self._idle = idle
         self._rest = b""
         self._in_sync = True
         self.discarded = 0
@@ -70,6 +76,6 @@ class PatternFramer:
 
     def _skip(self, data: bytes, found: list[bytes | Rejection]) -> None:
         self.discarded += len(data)
-        if data and self._in_sync:
+        if self._in_sync and data.translate(None, self._idle):
             self._in_sync = False
             found.append(FixedBits(f"no frame looks like this: {data[:32]!r}"))

@@ -23,6 +23,8 @@ _FACTORS: dict[tuple[str, str], tuple[float, float]] = {
     ("kVA", "VA"): (1000, 1),
     ("Wh", "kWh"): (1, 1000),
     ("MWh", "kWh"): (1000, 1),
+    ("GJ", "kWh"): (2500, 9),
+    ("MJ", "kWh"): (5, 18),
     ("varh", "kvarh"): (1, 1000),
     ("VAh", "kVAh"): (1, 1000),
     ("/0.1L", "/cm3"): (1, 100),

@@ -7,6 +7,8 @@ request = "…"                       a polled device's question
 framing = "modbus-tcp"              the capture has the frame of Modbus TCP; the same PDU is tried with RTU's
 options = { variant = "a02" }
 expect = { pm2_5 = 8 }, quality, info;  without `expect` the frame is no reading
+unchecked = true                    nothing in it tells that a bit was turned: every flip is accepted
+spare = 2                           bytes at the end that the frame is whole without
 accepted_flips = [12]               bits whose flip goes unnoticed, counted from the first byte's highest
 [[fault]]       bytes that must not become a reading: id, hex, reason, why …
 [[weakness]]    bytes that do become a wrong reading, and nothing in them tells: id, hex, why …
@@ -46,6 +48,8 @@ class Case:
     frames: tuple[bytes, ...]
     discarded: int | None
     reply: bytes | None
+    is_unchecked: bool
+    spare: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,8 @@ def _case(entry: Mapping[str, Any], common: tuple[str, ...]) -> Case:
         frames=tuple(bytes.fromhex(frame) for frame in entry.get("frames", ())),
         discarded=entry.get("discarded"),
         reply=_bytes(entry, "reply"),
+        is_unchecked=entry.get("unchecked", False),
+        spare=entry.get("spare", 0),
     )
 
 

@@ -7,7 +7,7 @@
     a values [CRC]     to aD0! and on: each value has a sign, up to 7 digits and a point: +3.14-0.5
     a ll vvvvvvvv mmmmmm vvv x…    to aI!: version of SDI-12, vendor, model, version, up to 13 of a serial number
 
-CRC: polynomial A001 as Modbus, but from 0; of everything from the address to the last value; sent in three characters
+CRC-16/ARC (as Modbus, but from 0) of everything from the address to the last value; sent in three characters
 of six bits, 40 + bits 15-12, 40 + bits 11-6, 40 + bits 5-0, before CR LF.
 
 Sources: SDI-12 specification v1.4, as quoted in Vaisala and METER manuals; EnviroDIY/Arduino-SDI-12.
@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from drivers.core.checksums import crc16_arc
 from drivers.core.contract import FixedBits, Framer, Integrity, Truncated
 from drivers.core.patterned import PatternFramer
 
@@ -72,11 +73,7 @@ class Identity:
 
 def crc(text: bytes) -> bytes:
     """The three characters that close an answer of this text."""
-    value = 0
-    for byte in text:
-        value ^= byte
-        for _ in range(8):
-            value = (value >> 1) ^ 0xA001 if value & 1 else value >> 1
+    value = crc16_arc(text)
     return bytes((0x40 | value >> 12, 0x40 | value >> 6 & 0x3F, 0x40 | value & 0x3F))
 
 

@@ -152,7 +152,7 @@ def test_check_ends_with_one_where_a_driver_fails(monkeypatch: pytest.MonkeyPatc
 def test_a_refused_plugin_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "problems", lambda: ("driver 'x' of acme 1 is refused: …",))
     monkeypatch.setattr(registry, "drivers", lambda: (find("ultrasonic-ff4"),))
-    monkeypatch.setattr(prove, "prove", lambda driver, real=prove.prove: real(driver, noise_bytes=1000))
+    monkeypatch.setattr(prove, "prove", lambda driver, real=prove.prove, **how: real(driver, noise_bytes=1000))
     assert "acme 1 is refused" in run("list").output
     assert run("check").exit_code == 1
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.core import prove, vectors
+from drivers.core import vectors
 from drivers.core.contract import Decoded, Driver, Listening
 from drivers.core.listening import Listener
 from drivers.core.registry import built_in, find
@@ -19,8 +19,9 @@ CHECKED = [name for name in LISTENING if find(name).check_bits]
 
 
 def frames(driver: Driver) -> list[bytes]:
-    """Frames of the vectors that are readings, with the options that most of them share."""
-    return [c.data for c in vectors.of_driver(driver).vectors if c.values is not None and c.options == options(driver)]
+    """Frames of the vectors that are readings and have a check, with the options that most of them share."""
+    cases = [c for c in vectors.of_driver(driver).vectors if c.values is not None and c.options == options(driver)]
+    return [c.data[: len(c.data) - c.spare] for c in cases if not c.is_unchecked or not driver.check_bits]
 
 
 def options(driver: Driver) -> dict[str, object]:
@@ -33,7 +34,7 @@ def test_noise_gives_refusals_and_no_reading(name: str) -> None:
     drowned = drown(find(name), options(find(name)), 300_000, seed=11)
     assert drowned.readings == 0
     assert drowned.rejected > 0
-    assert drowned.held < prove.HELD_LIMIT
+    assert drowned.held <= find(name).frame_bytes
 
 
 def test_a_bare_eight_bit_sum_would_have_let_noise_through() -> None:
@@ -94,12 +95,13 @@ def test_every_good_frame_survives_between_cut_ones(name: str) -> None:
     driver = find(name)
     good = frames(driver)
     listener = Listener(driver, options(driver))  # type: ignore[arg-type]  # options of vectors are plain values
+    cuts = 0
     for frame in good:
-        for cut in range(1, len(frame)):
+        for cut in range(1, len(frame), max(1, len(frame) // 40)):
+            cuts += 1
             listener.feed(frame[:cut])
             listener.feed(frame * 3)  # where the check is short, a false candidate and the proof may cost one each
             listener.finish()
-    cuts = sum(len(frame) - 1 for frame in good)
     assert listener.readings >= cuts
     assert sum(listener.rejected.values()) >= cuts
     assert holds(driver, listener)

@@ -9,8 +9,8 @@ import pytest
 
 from drivers.core import vectors
 from drivers.core.contract import Decoded
+from drivers.core.hearing import hear
 from drivers.core.modbus import Read, closed, question
-from drivers.core.prove import hear
 from drivers.core.registry import find
 from drivers.core.units import from_suffixed
 

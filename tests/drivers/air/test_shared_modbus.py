@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.core.prove import hear
+from drivers.core.hearing import hear
 from drivers.core.registry import find
 from drivers.core.vectors import of_driver
 from tests.drivers.air.test_proof import MODBUS_TIERS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from drivers.core.contract import Decoded, Driver, Listening
-from drivers.core.prove import hear
+from drivers.core.hearing import hear
 from drivers.core.registry import find
 from drivers.core.vectors import of_driver
 from tests.drivers.air.test_proof import TIERS

@@ -9,7 +9,7 @@ import pytest
 
 from drivers.core import modbus
 from drivers.core.contract import Decoded, Polled
-from drivers.core.prove import hear
+from drivers.core.hearing import hear
 from drivers.core.quantities import quantity
 from drivers.core.registry import find
 from drivers.core.units import from_suffixed
@@ -155,3 +155,73 @@ def test_sunspec() -> None:
         assert ours.data == bytes.fromhex(case["hex"])
         assert sorted((ours.values or {}).values()) == sorted(v for v in case["expect"].values() if v is not None)
         assert len(ours.quality) == list(case["expect"].values()).count(None)
+
+
+def in_our_words(expect: dict[str, Any]) -> dict[str, float]:
+    """Values of a telegram: power in minus power out, in watts."""
+    out: dict[str, float] = {}
+    for key, value in expect.items():
+        if power := re.fullmatch(r"power_(import|export)(_l\d)?_kw", key):
+            name = "active_power" + (power[2] or "")
+            out[name] = out.get(name, 0.0) + (value if power[1] == "import" else -value) * 1000
+        elif re.fullmatch(r"(energy_(import|export)(_t\d)?_kwh)|((voltage|current)_l\d_[va])", key):
+            out[key.rpartition("_")[0]] = value
+    return out
+
+
+@pytest.mark.parametrize("case", load("dsmr-p1")["vectors"], ids=lambda case: str(case["id"]))
+def test_p1(case: dict[str, Any]) -> None:
+    driver, data = find("dsmr-p1"), case["text"].encode("latin1")
+    assert {one.id: one.data for one in of_driver(driver).vectors}[case["id"]] == data
+    heard = hear(driver, [data], {}, None, ends=True)
+    assert not heard.refusals
+    (reading,) = heard.readings
+    want = in_our_words(case["expect"])
+    assert {name: reading.values[name] for name in want} == pytest.approx(want, abs=1e-9)
+    for behind in case["expect"].get("mbus", ()):
+        told = [name for name in reading.info if reading.info[name] == behind["timestamp_raw"] and name != "meter_time"]
+        factor = 2500 / 9 if behind["unit"] == "GJ" else 1
+        assert [reading.values[name.removesuffix("_at")] for name in told] == pytest.approx([behind["value"] * factor])
+    assert reading.info["identification"] == case["expect"]["identification"]
+
+
+@pytest.mark.parametrize("case", load("dsmr-p1")["bad"], ids=lambda case: str(case["id"]))
+def test_p1_bad(case: dict[str, Any]) -> None:
+    heard = hear(find("dsmr-p1"), [case["text"].encode("latin1")], {}, None, ends=True)
+    assert not heard.readings
+    assert heard.refusals[0].reason == {"crc": "Integrity", "incomplete": "FixedBits"}[case["expect_error"]]
+
+
+OBIS = {
+    "1.8.0": "energy_import",
+    "2.8.0": "energy_export",
+    "15.8.0": "energy_sum",
+    "1.7.0": "active_power",
+    **{
+        f"{way}.8.{tariff}": f"energy_{name}_t{tariff}"
+        for way, name in ((1, "import"), (2, "export"))
+        for tariff in (1, 2)
+    },
+    **{f"{phase}2.7": f"voltage_l{(phase - 1) // 2}" for phase in (3, 5, 7)},
+    **{f"{phase}1.7": f"current_l{(phase - 1) // 2}" for phase in (3, 5, 7)},
+    **{f"{phase}1.7.0": f"active_power_l{phase // 2}" for phase in (2, 4, 6)},
+}
+
+
+@pytest.mark.parametrize("case", load("iec62056-21")["vectors"], ids=lambda case: str(case["id"]))
+def test_iec62056(case: dict[str, Any]) -> None:
+    heard = hear(find("iec62056-21"), [bytes.fromhex(case["hex"])], {}, None, ends=True)
+    (reading,) = heard.readings
+    codes = {re.sub(r"^1-0:|\*255$", "", code): told for code, told in case["expect"]["values"].items()}
+    want = {OBIS[code]: float(told["value"]) for code, told in codes.items() if code in OBIS and "unit" in told}
+    assert dict(reading.values) == pytest.approx(want)
+    assert reading.info["manufacturer"] == case["expect"]["manufacturer"]
+    assert reading.info["model"] == case["expect"]["identification"]
+
+
+@pytest.mark.parametrize("case", load("iec62056-21")["bad"], ids=lambda case: str(case["id"]))
+def test_iec62056_bad(case: dict[str, Any]) -> None:
+    heard = hear(find("iec62056-21"), [bytes.fromhex(case["hex"])], {}, None, ends=True)
+    assert not heard.readings
+    reason = {"bcc": "Integrity", "parity": "FixedBits", "nak": "FixedBits"}[case["expect_error"]]
+    assert reason in {refusal.reason for refusal in heard.refusals}

@@ -1,4 +1,4 @@
-"""Every water instrument against all its vectors, torn, cut, bent and drowned in noise; the tier each reaches."""
+"""Every water instrument against all its vectors, and the tier each reaches; the whole proof is `test_prove`."""
 
 import pytest
 
@@ -27,7 +27,7 @@ TIERS = {
 
 @pytest.mark.parametrize("name", TIERS)
 def test_driver_is_proven(name: str) -> None:
-    proof = prove(find(name), seed=7, noise_bytes=1 << 14)
+    proof = prove(find(name), seed=7, noise_bytes=1 << 13, stride=5)
     assert proof.failures == ()
     assert proof.tier == TIERS[name]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from drivers.core.prove import hear
+from drivers.core.hearing import hear
 from drivers.core.registry import find
 from drivers.core.units import from_suffixed
 from drivers.core.vectors import of_driver
