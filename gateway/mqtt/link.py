@@ -60,8 +60,8 @@ async def stay_connected(
     `use` is cancelled when the connection is lost; when it returns or raises a LinkError the connection is closed and
     the next one follows after a pause; any other exception is passed on. `on_state` gets "up", "down" or "refused", and
     why. An OSError of `broker()` (a password file that is not there) counts as a failed attempt. Pauses double from
-    `min_s` to `max_s` and start over after a connection that lived twice `max_s`. Where the machine is there and
-    nothing listens on it, asking costs next to nothing: then no pause is longer than `near_s`.
+    `min_s` to `max_s` and start over after a connection that lived twice `max_s`. No pause is longer than `near_s`
+    where the machine is there and nothing listens on it, and after a connection that lived ten times as long.
     """
     pauses = _pauses(min_s, max_s)
     while True:
@@ -80,8 +80,10 @@ async def stay_connected(
         else:
             is_taken_over = is_near = False
             on_state("down", "closed by us")
-        if up_mono is not None and time.monotonic() - up_mono >= 2 * max_s:
+        lived_s = 0.0 if up_mono is None else time.monotonic() - up_mono
+        if lived_s >= 2 * max_s:
             pauses = _pauses(min_s, max_s)
+        is_near |= lived_s >= 10 * near_s
         # Two programs with one client id throw each other out: neither may come back soon.
         pause_s = max_s if is_taken_over else next(pauses)
         await asyncio.sleep(min(pause_s, near_s * random.uniform(0.5, 1.0)) if is_near else pause_s)

@@ -63,7 +63,9 @@ def broker_back(form: Form) -> Finding:
     waits: list[float] = []
     with World(form.folder, with_ear=True, is_quick=not form.is_long) as w:
         w.start()
-        for seconds in [dice.uniform(1, 4) for _ in range(2)] + [form.pick(6, 60)] * form.count(1, 5):
+        for seconds in [form.pick(6, 60)] * form.count(1, 5) + [dice.uniform(1, 4)] * form.count(0, 5):
+            # A link that comes and goes within seconds is asked more slowly each time.
+            time.sleep(15)
             w.broker.stop()
             time.sleep(seconds)
             w.broker.start()

@@ -98,6 +98,16 @@ async def test_a_machine_that_is_there_without_a_broker_is_asked_again_soon() ->
     await keeper.stop()
 
 
+async def test_a_connection_that_lived_long_enough_comes_back_soon(mosquitto: Mosquitto) -> None:
+    async with TcpProxy(mosquitto.port) as proxy:
+        keeper = Keeper(Broker(proxy.url, "node"), min_s=20.0, max_s=30.0, near_s=0.02)
+        await keeper.told("up")
+        await asyncio.sleep(0.25)
+        await proxy.drop()
+        await keeper.told("up", "down", "up")
+        await keeper.stop()
+
+
 async def test_a_connection_that_dies_young_does_not_reset_the_pause() -> None:
     connects = 0
 
