@@ -144,6 +144,16 @@ async def test_a_new_ledger_gets_everything_still_held(tmp_path: Path) -> None:
         assert b.outlet.unsettled == 0, "the same ledger as before the restart"
 
 
+async def test_a_new_ledger_after_a_restart_gets_everything_still_held(tmp_path: Path) -> None:
+    async with bench(tmp_path) as b, b.connected() as wire:
+        await sent(b, wire, 6)
+        b.hear(4, ledger="old")
+    async with bench(tmp_path) as b, b.connected() as wire:
+        b.hear(0, (1, 6), ledger="new")
+        await b.until(lambda: wire.late == [1, 2, 3, 4, 5, 6], "all again")
+        assert b.outlet.word.declared() == {}, "nothing of it is lost"
+
+
 async def test_a_ledger_that_fell_back_gets_everything_still_held(tmp_path: Path) -> None:
     """Its file was restored from a copy: the same id, and less in it."""
     async with bench(tmp_path) as b, b.connected() as wire:
@@ -271,6 +281,20 @@ async def test_what_only_the_other_life_knew_is_declared_and_the_old_spool_let_g
         hear_old(8)
         assert b.outlet.word.declared() == {}
         assert list(b.eras.held()) == [b.eras.current.id]
+
+
+async def test_an_old_spool_is_held_until_nothing_of_it_is_owed(tmp_path: Path) -> None:
+    await put_back(tmp_path, 4, 2)
+    async with bench(tmp_path) as b:
+        old = b.spool.id
+        b.hear(2, (3, 3), next=9)
+        assert await checked(b)
+        b.outlet.word.hear(Stored("led", {old: SpoolSettled(2, [(3, 3)], 9)}), is_news=True)
+        assert set(b.eras.held()) == {old, b.eras.current.id}
+        b.outlet.word.hear(Stored("led", {old: SpoolSettled(4, [(6, 6)], 9)}), is_news=True)
+        assert set(b.eras.held()) == {old, b.eras.current.id}, "what is missing must be declared first"
+        b.outlet.word.hear(Stored("led", {old: SpoolSettled(8)}), is_news=True)
+        assert set(b.eras.held()) == {b.eras.current.id}
 
 
 async def test_the_check_waits_for_the_answer_to_the_birth_and_not_for_ever(tmp_path: Path) -> None:

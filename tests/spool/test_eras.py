@@ -47,6 +47,14 @@ async def test_what_was_recorded_unchecked_stays_so_over_restarts(tmp_path: Path
         assert eras_of(spool).unchecked == 8
 
 
+async def test_what_is_not_durable_is_not_announced(tmp_path: Path) -> None:
+    async with spool_at(tmp_path, window_s=60) as spool:
+        eras = eras_of(spool)
+        await fill(spool, 2)
+        spool.append(b"this number is given again after a power cut")
+        assert eras.held() == {spool.id: (1, 3)}
+
+
 async def test_an_era_renames_what_follows_and_nothing_before(tmp_path: Path) -> None:
     async with spool_at(tmp_path) as spool:
         await fill(spool, 10)

@@ -25,8 +25,10 @@ async def test_an_outlet_that_begins_again_owes_everything_still_held_and_rememb
     async with spool_at(tmp_path) as spool:
         await fill(spool, 10)
         spool.settle("main", 1, 7)
+        await spool.flush()
         spool.begin_again("main")
         assert spool.pending("main") == [(1, 10)]
+        await spool.flush()
         spool.settle("main", 1, 2)
         await spool.flush()
     async with spool_at(tmp_path) as spool:
