@@ -34,7 +34,7 @@
     [identity]                                    what is no quantity, read to find out which instrument it is
     model = { at = 0x8960, letters = 6, expect = "B2.*", sample = "B23 112-100" }   `letters`: registers of two each
 
-A value whose answer did not come, or that is no number, is missing (9); one outside its span or limits fails (4).
+Tables of `core.vectors` may follow. A value whose answer did not come, or that is no number, is missing (9); one outside its span or limits fails (4).
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ INVERT = Option(False, "true where the current transformers are mounted the wron
 _TOP = {
     *("title", "class", "models", "aliases", "sources", "wiring", "quirks", "silence_s", "period_s", "vectors"),
     *("line", "modbus", "registers", "factors", "choices", "info", "identity"),
+    *("vector", "fault", "weakness", "stream", "command"),
 }
 _PLACE = {"at", "function", "type", "word_order", "not_available"}
 _COMMON = {"function", "type", "word_order", "scale", "not_available"}

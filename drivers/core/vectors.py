@@ -71,10 +71,11 @@ class Vectors:
         return self.vectors, self.faults, self.weaknesses, self.streams, self.commands
 
 
-def parse(text: str) -> Vectors:
-    """The cases of a vector file. Raises ValueError or KeyError for a wrong one."""
+def parse(text: str, driver: str | None = None) -> Vectors:
+    """The cases of a vector file; of this driver where they name none. Raises ValueError or KeyError."""
     raw: dict[str, Any] = tomllib.loads(text)
-    common = (raw["driver"],) if "driver" in raw else ()
+    name = raw.get("driver", driver)
+    common = () if name is None else (name,)
     tables = (raw.get(name, ()) for name in ("vector", "fault", "weakness", "stream", "command"))
     return Vectors(*(tuple(_case(entry, common) for entry in table) for table in tables))
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from drivers.core import hearing, prove, registry
-from drivers.core.contract import Dialogue, Driver, Option, Options, Polled, Rejection
-from drivers.core.quantities import quantity
+from drivers.core import hearing, prove, registry, vectors
+from drivers.core.contract import Dialogue, Driver, Options, Polled, Rejection
+from drivers.core.load_map import MapError
+from gateway.cli import driver_shown as shown
 from gateway.ops.texts import say
 
 app = typer.Typer(help=say("command.driver"), no_args_is_help=True)
@@ -28,11 +29,11 @@ def show_all(as_json: AsJson = False) -> None:
     """Print every driver with its tier, and what was wrong with those of other packages."""
     found = [(driver, _glance(driver)) for driver in registry.drivers()]
     if as_json:
-        typer.echo(json.dumps([{**_facts(driver), "tier": tier} for driver, tier in found], ensure_ascii=False))
+        typer.echo(json.dumps([{**shown.facts(driver), "tier": tier} for driver, tier in found], ensure_ascii=False))
     else:
         head = [say(f"driver.head_{key}") for key in ("name", "title", "class", "kind", "tier", "models")]
-        rows = [[d.name, d.title, d.device_class, _kind(d), str(tier), ", ".join(d.models)] for d, tier in found]
-        _table([head, *rows])
+        rows = [[d.name, d.title, d.device_class, shown.kind(d), str(tier), ", ".join(d.models)] for d, tier in found]
+        shown.table([head, *rows])
         typer.echo("\n" + say("driver.tiers"))
     for problem in registry.problems():
         typer.echo(problem, err=True)
@@ -42,7 +43,7 @@ def show_all(as_json: AsJson = False) -> None:
 def show(name: Name, as_json: AsJson = False) -> None:
     """Print all that is known about one driver."""
     driver = _find(name)
-    facts = _facts(driver)
+    facts = shown.facts(driver)
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
@@ -50,7 +51,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     line = f"{driver.line.baud} baud, {driver.line.bits}{driver.line.parity}{driver.line.stop:g}"
     rows = [
         [say("driver.head_class"), driver.device_class],
-        [say("driver.head_kind"), _kind(driver)],
+        [say("driver.head_kind"), shown.kind(driver)],
         [say("driver.head_models"), ", ".join(driver.models)],
         [say("driver.also"), ", ".join(driver.aliases) or "-"],
         [say("driver.line"), line],
@@ -58,13 +59,13 @@ def show(name: Name, as_json: AsJson = False) -> None:
         [say("driver.silence"), f"{driver.silence_s:g} s"],
         [say("driver.check_bits"), str(driver.check_bits)],
     ]
-    _table(rows)
-    _section("driver.wiring", [driver.wiring] if driver.wiring else [])
-    _section("driver.options", [_option(key, option) for key, option in driver.options.items()])
-    _section("driver.quantities", [_meaning(name) for name in driver.quantities])
-    _section("driver.sometimes", [_meaning(name) for name in driver.sometimes])
-    _section("driver.quirks", driver.quirks)
-    _section("driver.sources", driver.sources)
+    shown.table(rows)
+    shown.section("driver.wiring", [driver.wiring] if driver.wiring else [])
+    shown.section("driver.options", [shown.option(key, option) for key, option in driver.options.items()])
+    shown.section("driver.quantities", [shown.meaning(name) for name in driver.quantities])
+    shown.section("driver.sometimes", [shown.meaning(name) for name in driver.sometimes])
+    shown.section("driver.quirks", driver.quirks)
+    shown.section("driver.sources", driver.sources)
 
 
 @app.command(help=say("driver.decode"))
@@ -110,7 +111,7 @@ def decode(
             answer |= {"frames": frames, "note": note}
         typer.echo(json.dumps(answer, ensure_ascii=False))
         return
-    _explain(heard, frames, note)
+    shown.explain(heard, frames, note)
 
 
 @app.command(help=say("driver.check"))
@@ -119,13 +120,13 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Prove drivers; ends with 1 where one fails."""
-    chosen = [_find(name) for name in names] if names else registry.drivers()
-    proofs = [prove.prove(driver) for driver in chosen]
+    chosen = [_found(name) for name in names] if names else [(d, vectors.of_driver(d)) for d in registry.drivers()]
+    proofs = [prove.prove(driver, cases) for driver, cases in chosen]
     if as_json:
-        typer.echo(json.dumps([_proof(proof) for proof in proofs], ensure_ascii=False))
+        typer.echo(json.dumps([shown.proof_facts(proof) for proof in proofs], ensure_ascii=False))
     else:
         for proof in proofs:
-            _show_proof(proof)
+            shown.show_proof(proof)
     problems = () if names else registry.problems()
     for problem in problems:
         typer.echo(problem, err=True)
@@ -139,11 +140,31 @@ def _glance(driver: Driver) -> int:
 
 
 def _find(name: str) -> Driver:
+    return _found(name)[0]
+
+
+def _found(name: str) -> tuple[Driver, vectors.Vectors]:
+    """A driver and its vectors: a built-in, one of another package, or the one that a file describes."""
+    if name.endswith(".toml"):
+        return _described(Path(name))
     try:
-        return registry.find(name)
+        driver = registry.find(name)
     except registry.UnknownDriver as unknown:
         nearest = " " + say("driver.nearest", nearest=unknown.nearest) if unknown.nearest else ""
         _refuse(say("driver.unknown", name=name) + nearest)
+    return driver, vectors.of_driver(driver)
+
+
+def _described(path: Path) -> tuple[Driver, vectors.Vectors]:
+    from drivers.site import load_site_map
+
+    try:
+        found = load_site_map(path.name, path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        _refuse(say("driver.unreadable_file", path=path, why=getattr(error, "strerror", None) or error))
+    except MapError as error:
+        _refuse(str(error))
+    return found.driver, found.vectors
 
 
 def _refuse(why: str) -> NoReturn:
@@ -190,110 +211,3 @@ def _agree(driver: Driver, options: Options) -> None:
             driver.kind.begin(driver.default_address or 0, options)
         except ValueError as error:
             _refuse(str(error))
-
-
-def _kind(driver: Driver) -> str:
-    return type(driver.kind).__name__.lower()
-
-
-def _option(key: str, option: Option) -> str:
-    choices = f" ({', '.join(option.choices)})" if option.choices else ""
-    return f"{key} = {json.dumps(option.default)}{choices}: {option.help}"
-
-
-def _meaning(name: str) -> str:
-    known = quantity(name)
-    return f"{name} [{known.unit}]  {known.meaning}".rstrip()
-
-
-def _facts(driver: Driver) -> dict[str, Any]:
-    line = driver.line
-    return {
-        "name": driver.name,
-        "title": driver.title,
-        "class": driver.device_class,
-        "kind": _kind(driver),
-        "models": list(driver.models),
-        "aliases": list(driver.aliases),
-        "quantities": {name: quantity(name).unit for name in driver.quantities},
-        "sometimes": {name: quantity(name).unit for name in driver.sometimes},
-        "line": {"baud": line.baud, "bits": line.bits, "parity": line.parity, "stop": line.stop},
-        "address": driver.default_address,
-        "silence_s": driver.silence_s,
-        "check_bits": driver.check_bits,
-        "options": {key: {"default": o.default, "choices": list(o.choices)} for key, o in driver.options.items()},
-        "wiring": driver.wiring,
-        "quirks": list(driver.quirks),
-        "sources": list(driver.sources),
-    }
-
-
-def _explain(heard: hearing.Heard, frames: Sequence[str], note: str) -> None:
-    for number, reading in enumerate(heard.readings, 1):
-        typer.echo(say("driver.reading", number=number))
-        names = [*reading.values, *(name for name in reading.quality if name not in reading.values)]
-        rows = []
-        for name in names:
-            value = f"{reading.values[name]:.10g}" if name in reading.values else "-"
-            flag = reading.quality.get(name, 1)
-            rows.append(["  " + name, value, quantity(name).unit, "" if flag == 1 else say(f"driver.quality_{flag}")])
-        _table(rows)
-        info = ", ".join(f"{key} {value}" for key, value in reading.info.items())
-        if info:
-            typer.echo(f"  {info}")
-    for refusal in heard.refusals:
-        typer.echo(f"{_reason(refusal)}: {refusal}")
-    for frame in frames:
-        typer.echo(say("driver.frame", hex=bytes.fromhex(frame).hex(" ")))
-    if note:
-        typer.echo(note)
-    if heard.discarded:
-        typer.echo(say("driver.discarded", count=heard.discarded))
-    if not (heard.readings or heard.refusals or frames):
-        typer.echo(say("driver.nothing"))
-
-
-def _reason(refusal: Rejection) -> str:
-    return f"{refusal.reason} ({say(f'driver.reason_{refusal.reason.lower()}')})"
-
-
-def _proof(proof: prove.Proof) -> dict[str, Any]:
-    return {
-        "driver": proof.driver,
-        "holds": proof.holds,
-        "tier": proof.tier,
-        "vectors": proof.vectors,
-        "real_captures": proof.real,
-        "faults": proof.faults,
-        "bit_flips": proof.flips,
-        "truncations": proof.truncations,
-        "noise_bytes": proof.noise_bytes,
-        "failures": list(proof.failures),
-        "weaknesses": list(proof.weaknesses),
-    }
-
-
-def _show_proof(proof: prove.Proof) -> None:
-    facts = {key: value for key, value in _proof(proof).items() if isinstance(value, int | str)}
-    typer.echo(say("driver.proven" if proof.holds else "driver.not_proven", **facts))
-    typer.echo("  " + say("driver.tried", **facts))
-    for failure in proof.failures:
-        typer.echo("  " + say("driver.failure", what=failure))
-    for weakness in proof.weaknesses:
-        typer.echo("  " + say("driver.weakness", what=weakness))
-
-
-def _section(key: str, lines: Sequence[str]) -> None:
-    if lines:
-        typer.echo("\n" + say(key))
-        for line in lines:
-            typer.echo(f"  {line}")
-
-
-def _table(rows: Sequence[Sequence[str]]) -> None:
-    from wcwidth import wcswidth
-
-    widths = [max(wcswidth(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [cell + " " * (width - wcswidth(cell)) for cell, width in zip(row, widths, strict=True)]
-        typer.echo("  ".join(cells).rstrip())

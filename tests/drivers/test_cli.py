@@ -175,3 +175,13 @@ def test_dialogues_are_shown_and_their_answers_explained() -> None:
     result = run("decode", "sdi12", "--hex", text, "--option", "values=water_dept")
     assert result.exit_code == 2
     assert "did you mean 'water_depth'" in result.output
+
+
+def test_joined_answers_without_their_questions_are_all_read() -> None:
+    first = next(c for c in vectors.of_driver(find("pzem-004t-v3")).vectors if c.id == "tasmota-driver-comment")
+    third = next(c for c in vectors.of_driver(find("pzem-004t-v3")).vectors if c.id == "lora-60hz-addr3")
+    joined = b"\0" + first.data + third.data + b"\xff\xff"
+    answer = decoded("pzem-004t-v3", "--hex", joined.hex())
+    assert [r["values"]["voltage"] for r in answer["readings"]] == [225.7, 220.3]
+    assert answer["discarded_bytes"] == 3
+    assert answer["rejected"] == {}
