@@ -34,7 +34,8 @@
     [identity]                                    what is no quantity, read to find out which instrument it is
     model = { at = 0x8960, letters = 6, expect = "B2.*", sample = "B23 112-100" }   `letters`: registers of two each
 
-Tables of `core.vectors` may follow. A value whose answer did not come, or that is no number, is missing (9); one outside its span or limits fails (4).
+Tables of `core.vectors` may follow. A value whose answer did not come, or that is no number, is missing (9); one
+outside its span or limits fails (4).
 """
 
 from __future__ import annotations
