@@ -193,7 +193,7 @@ async def test_what_has_not_come(mosquitto, tmp_path):
 
 async def test_victoriametrics(mosquitto, victoria, tmp_path):
     start = time.time_ns() // MINUTE * MINUTE - 100 * MINUTE
-    options = 'org = "o", bucket = "b", retention = "30 days", durable_after = "1 s"'
+    options = 'org = "o", bucket = "b", retention = "30 days", durable_after = "5 s"'
     sink = f'influx = {{ url = "{victoria.url}", {options} }}'
     async with backbone(tmp_path, mosquitto, sink) as (config, node, _):
         await node.birth(1, 61)
