@@ -230,7 +230,7 @@ class Settler:
             return
         loop = asyncio.get_running_loop()
         try:
-            texts = await loop.run_in_executor(self._in_ledger, self._stored, due)
+            texts = await loop.run_in_executor(self._in_ledger, self._stored, due, self._under_way())
         except LedgerError as error:
             self._is_ledger_well = False
             self._on_state("ledger", "down", str(error))
@@ -251,8 +251,14 @@ class Settler:
             else:
                 self._counters.stored_refused += 1
 
-    def _stored(self, nodes: list[str]) -> dict[str, bytes]:
+    def _under_way(self) -> list[tuple[str, str, int]]:
+        """Node, spool and highest number of what is written and not durable yet: a node must not give it again."""
+        return [(*key, each.ranges()[-1][1]) for group in self._groups for key, each in group.numbers.items() if each]
+
+    def _stored(self, nodes: list[str], under_way: list[tuple[str, str, int]]) -> dict[str, bytes]:
         """In the ledger's thread: what these nodes may be told, committed."""
+        for each in under_way:
+            self._ledger.expect(*each)
         grace_s = self._grace_s + self._sink.durable_after_s
         now_at = time.time_ns()
         texts = {node: payload.encode(self._ledger.stored(node, now_at, grace_s)) for node in nodes}
