@@ -5,15 +5,24 @@ from __future__ import annotations
 import random
 import time
 
+from gateway.sim.faults import Faults
 from tests.faults.scenario import Finding, Form, scenario
 from tests.rig.gateway import wait_until
 from tests.rig.world import DEFAULTS, World
 
+# What a long cable in a ceiling does, all at once.
+CABLE = Faults(noise=0.1, loss=0.05, drop=0.02, wrong=0.05, delay=0.05, stall=0.01, delay_s=0.02, stall_s=0.2)
 
-@scenario("L2", "link black-holed, the client does not notice at first; then storms", "lost 0")
+
+@scenario("L2", "link black-holed, the client does not notice at first; then storms, and a bad cable", "lost 0")
 def black_hole(form: Form) -> Finding:
-    """Short holes that pass unnoticed, one that outlives the keepalive, then seeded weather of every kind."""
-    with World(form.folder, with_line=True, is_quick=not form.is_long, edge='keepalive = "5 s"') as w:
+    """Short holes that pass unnoticed, one that outlives the keepalive, then seeded weather of every kind.
+
+    Meanwhile the instrument's line mangles every fourth frame: what came whole is owed nevertheless.
+    """
+    with World(
+        form.folder, with_line=True, serial=CABLE, seed=form.seed, is_quick=not form.is_long, edge='keepalive = "5 s"'
+    ) as w:
         w.start()
         for seconds in (2.0, form.pick(11, 600)):
             w.line.do(w.line.proxy.black_hole)
@@ -22,9 +31,11 @@ def black_hole(form: Form) -> Finding:
             _flows(w)
         w.line.storm(form.seed, form.pick(8, 180), form.pick(1.5, 15))
         counts = w.finish(form.pick(60, 400))
-        weather = dict(w.line.counts)
+        weather, cable = dict(w.line.counts), dict(w.instruments[0].mangler.counts)
         is_met = counts.is_clean and w.edge.is_running
-    return Finding(str(counts), is_met, counts, {"weather": weather, "connections": w.line.proxy.accepted})
+    return Finding(
+        str(counts), is_met, counts, {"weather": weather, "cable": cable, "connections": w.line.proxy.accepted}
+    )
 
 
 def _flows(w: World, timeout_s: float = 60.0) -> None:

@@ -10,7 +10,7 @@ from tests.faults.scenario import CannotRun, Finding, Form, scenario
 from tests.rig.ear import Ear
 from tests.rig.gateway import Gateway, wait_until
 from tests.rig.process import find_program
-from tests.rig.strace import CALLS, files_to_come, killed_at, reached
+from tests.rig.strace import CALLS, failing, files_to_come, killed_at, reached
 from tests.rig.world import World
 
 RATE_HZ = 40.0
@@ -62,13 +62,16 @@ def edge_kills(form: Form) -> Finding:
         time.sleep(1.5)
         _kill(w.edge, restarts)
         places = _kill_at_calls(w, form, restarts, dice)
+        failed = _fail_calls(w, form, restarts)
         w.edge.start()
         counts = w.finish(180)
         most, beyond = restarts.judge(w.ear)
-    kills = f"{random_kills} kills at random, {len(places)} at calls"
+    kills = f"{random_kills} kills at random, {len(places)} at calls, {failed} calls failed"
     figure = f"{kills}: {counts}; re-sent at most {most} a restart, {len(beyond)} of them not to be"
     details: dict[str, object] = {"places": places, "beyond": beyond[:20]}
-    return Finding(figure, counts.is_clean and not beyond and len(places) >= form.count(4, 20), counts, details)
+    return Finding(
+        figure, counts.is_clean and not beyond and len(places) >= form.count(4, 20) and failed > 0, counts, details
+    )
 
 
 def _kill(program: Gateway, restarts: Restarts) -> None:
@@ -103,3 +106,21 @@ def _kill_at_calls(w: World, form: Form, restarts: Restarts, dice: random.Random
                 made = [line for line in log.read_text().splitlines() if f" {call}(" in line]
                 places.append(f"{nth}. {made[-1].partition(' ')[2][:160]}")
     return places
+
+
+def _fail_calls(w: World, form: Form, restarts: Restarts) -> int:
+    """A disk that now and then says no; the process must live through it. How many calls failed."""
+    failed = 0
+    log = form.folder / "strace-failing.log"
+    ways = [("fdatasync", "EIO", "2+3"), ("pwrite64", "ENOSPC", "3..6"), ("fdatasync", "EIO", "1..4")]
+    for call, error, when in ways if form.is_long else ways[:1]:
+        log.unlink(missing_ok=True)
+        edge = Gateway(w.folder / "edge.toml", before=failing(call, error, when, log))
+        boots = len(w.instruments[0].boots)
+        edge.start()
+        wait_until(lambda n=boots: len(w.instruments[0].boots) > n, 20, "the node reads again")
+        time.sleep(form.pick(2, 10))
+        assert edge.is_running, f"{call} failing with {error} ended the process:\n{edge.log_text()[-1000:]}"
+        _kill(edge, restarts)
+        failed += log.read_text().count("(INJECTED)")
+    return failed

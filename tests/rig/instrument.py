@@ -25,6 +25,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 from zlib import crc32
 
+from gateway.sim.faults import Faults, Mangler
+
 _LOOK_S = 0.01
 
 
@@ -84,10 +86,17 @@ class Boot:
 
 
 class Instrument:
-    """Device `device` on a pty under `link`; says `rate_hz` frames a second from a thread of its own."""
+    """Device `device` on a pty under `link`; says `rate_hz` frames a second from a thread of its own.
 
-    def __init__(self, link: Path, rate_hz: float, device: int = 1) -> None:
+    `faults` are what its line does to frames; one that did not come whole is owed by nobody, and its number is used
+    again. (A frame that comes twice would be two readings: not here.)
+    """
+
+    def __init__(
+        self, link: Path, rate_hz: float, device: int = 1, faults: Faults | None = None, seed: int = 0
+    ) -> None:
         self.link, self.rate_hz, self.device = link, rate_hz, device
+        self.mangler = Mangler(faults or Faults(), seed)
         self.boots: list[Boot] = []
         self.unsaid = 0
         """Frames for which the line had no room: the host did not read."""
@@ -149,17 +158,22 @@ class Instrument:
 
     def _say(self, boot: Boot) -> None:
         name = Name(self.device, len(self.boots), len(boot.sent) + 1)
-        frame = frame_of(name)
+        sending = self.mangler.mangle(frame_of(name))
         began_at = time.time_ns()
-        try:
-            written = os.write(self._master, frame)
-        except BlockingIOError:
-            written = 0
-        if written == len(frame):
+        for wait_s, piece in sending.pieces:
+            if wait_s and self._stop.wait(wait_s):
+                return
+            began_at = time.time_ns()  # of the last piece: with it the frame is there
+            try:
+                written = os.write(self._master, piece)
+            except BlockingIOError:
+                written = 0
+            if written != len(piece):
+                # What is on the line of it belongs to no frame.
+                self.unsaid += 1
+                return
+        if sending.intact:
             boot.sent.append(Sent(name, time.monotonic(), began_at, time.time_ns()))
-        else:
-            # What is on the line of it belongs to no frame; the number is given to the next one.
-            self.unsaid += 1
 
 
 def everything_sent(instruments: Iterable[Instrument]) -> list[Sent]:

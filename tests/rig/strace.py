@@ -1,4 +1,4 @@
-"""Ends a process by SIGKILL at a chosen system call on chosen files, with strace's inject."""
+"""Ends a process by SIGKILL at a chosen system call on chosen files, or lets calls fail, with strace's inject."""
 
 from __future__ import annotations
 
@@ -25,6 +25,24 @@ def killed_at(call: str, nth: int, paths: Iterable[Path], log: Path) -> list[str
         words += ["-P", str(path)]
     words += ["-e", f"inject={call}:signal=KILL:when={nth}"]
     # Whoever kills strace means the process.
+    return [*words, "--", *([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else [])]
+
+
+def failing(call: str, error: str, when: str, log: Path) -> list[str]:
+    """Words before a command: these of its calls (as strace says it: `3`, `2..5`, `3+3`) fail, on whatever file."""
+    strace, setpriv = find_program("strace"), find_program("setpriv")
+    assert strace is not None, "strace is not installed"
+    words = [
+        strace,
+        "-f",
+        "-qq",
+        "-o",
+        str(log),
+        "-e",
+        f"trace={call}",
+        "-e",
+        f"inject={call}:error={error}:when={when}",
+    ]
     return [*words, "--", *([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else [])]
 
 

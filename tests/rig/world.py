@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from gateway.sim.faults import Faults
 from tests.rig.broker import Mosquitto
 from tests.rig.database import VictoriaMetrics
 from tests.rig.ear import Ear
@@ -35,7 +36,7 @@ class World:
     """One node with `devices` instruments, a broker, one ingest; a context manager that ends with everything stopped.
 
     `line` stands between node and broker when `with_line`. `is_quick` takes the least patience that may be configured.
-    `edge` lines go into the node's [mqtt] table, `influx` into that sink's.
+    `edge` lines go into the node's [mqtt] table, `influx` into that sink's; `serial` faults befall the lines.
     """
 
     def __init__(
@@ -56,12 +57,16 @@ class World:
         spool: Path | None = None,
         max_size: str = "64 MB",
         before: Sequence[str] = (),
+        serial: Faults | None = None,
+        seed: int = 0,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.sink = folder, sink
         self.sqlite = folder / "readings.sqlite"
         self.spool = spool or folder / "spool"
-        self.instruments = [Instrument(folder / f"tty-{n}", rate_hz, n) for n in range(1, devices + 1)]
+        self.instruments = [
+            Instrument(folder / f"tty-{n}", rate_hz, n, serial, seed + n) for n in range(1, devices + 1)
+        ]
         self.broker = Mosquitto(folder / "broker", settings=dict(broker))
         self.victoria = VictoriaMetrics(folder / "victoria", flags=flags)
         self._with_line, self._with_ear, self._ear_filters = with_line, with_ear, ear
