@@ -219,7 +219,10 @@ def soak(form: Form) -> Finding:
             violations[seed] = found
         if worst is None or counts.p99_ms() > worst.p99_ms():
             worst = counts
-    figure = f"{len(violations)} of {seeds} seeds with violations; {owed} owed, {sum(total.values())} faults"
+    figure = (
+        f"{len(violations)} of {seeds} seeds (from {form.seed} on, {hours:g} h each) with violations, "
+        f"{owed} owed, {sum(total.values())} faults"
+    )
     return Finding(figure, not violations, worst, {"violations": violations, "faults": dict(total)})
 
 
