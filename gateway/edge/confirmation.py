@@ -175,7 +175,8 @@ class Confirmation:
                 self._send_again(era, first, min(last, count))
             if era.end is not None and last > count:
                 self._cannot_send(era, max(first, count + 1), last, OTHER_LIFE)
-        if era.end is not None and upto >= count and not missing and not self._owed(era.base + 1, era.end):
+        # While the card still has its readings a new ledger may want them, under the names they had.
+        if era.end is not None and upto >= count and not missing and self._spool.first > era.end:
             self._eras.drop(era.id)
             self._upto.pop(era.id, None)
 

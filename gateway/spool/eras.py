@@ -128,7 +128,7 @@ class Eras:
         return old, new
 
     def drop(self, id_: str) -> None:
-        """Forget an era that has ended and that nobody asks for any more."""
+        """Forget an era that has ended, of which the spool holds nothing and nobody asks for anything any more."""
         self._starts = [each for each in self._starts[:-1] if each[0] != id_] + self._starts[-1:]
         self._save()
 

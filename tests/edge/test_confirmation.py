@@ -283,7 +283,7 @@ async def test_what_only_the_other_life_knew_is_declared_and_the_old_spool_let_g
         assert list(b.eras.held()) == [b.eras.current.id]
 
 
-async def test_an_old_spool_is_held_until_nothing_of_it_is_owed(tmp_path: Path) -> None:
+async def test_an_old_spool_is_held_until_nothing_of_it_is_left(tmp_path: Path) -> None:
     await put_back(tmp_path, 4, 2)
     async with bench(tmp_path) as b:
         old = b.spool.id
@@ -291,10 +291,30 @@ async def test_an_old_spool_is_held_until_nothing_of_it_is_owed(tmp_path: Path) 
         assert await checked(b)
         b.outlet.word.hear(Stored("led", {old: SpoolSettled(2, [(3, 3)], 9)}), is_news=True)
         assert set(b.eras.held()) == {old, b.eras.current.id}
+        await b.record(1)
         b.outlet.word.hear(Stored("led", {old: SpoolSettled(4, [(6, 6)], 9)}), is_news=True)
+        await b.record(1)
+        assert b.spool.first > 4
         assert set(b.eras.held()) == {old, b.eras.current.id}, "what is missing must be declared first"
         b.outlet.word.hear(Stored("led", {old: SpoolSettled(8)}), is_news=True)
         assert set(b.eras.held()) == {b.eras.current.id}
+
+
+async def test_an_old_spool_still_on_the_card_keeps_its_name_for_a_new_ledger(tmp_path: Path) -> None:
+    await put_back(tmp_path, 4, 2)
+    async with bench(tmp_path) as b:
+        old = b.spool.id
+        b.spool._shelf.overlapping = lambda ranges: []  # type: ignore[method-assign]  # others hold its segment back
+        await b.record(2)
+        b.hear(9)
+        assert await checked(b)
+        new = b.eras.current.id
+        b.outlet.word.hear(Stored("led", {old: SpoolSettled(9), new: SpoolSettled(1)}), is_news=True)
+        b.outlet.word.hear(Stored("other", {}), is_news=True)
+        b.time += 60
+        async with b.connected() as wire:
+            await b.until(lambda: len(wire.names) == 6, "all of it")
+            assert wire.names == {*((old, seq) for seq in range(1, 5)), (new, 1), (new, 2)}
 
 
 async def test_the_check_waits_for_the_answer_to_the_birth_and_not_for_ever(tmp_path: Path) -> None:
@@ -345,7 +365,7 @@ async def test_a_claim_beyond_all_numbers_ends_publishing_until_they_have_other_
         wire.answers_at_once = False
         await b.record(1)
         await b.until(lambda: len(wire.live) == 4, "on its way")
-        b.hear(50)
+        b.hear(2, next=50)
         async with asyncio.timeout(5):
             await using
         assert await checked(b)
