@@ -17,13 +17,14 @@ from gateway.config import model as said
 from gateway.edge.clock import SystemClock
 from gateway.edge.combine import Method, default_method
 from gateway.edge.dating import Dating
+from gateway.edge.making import make_station
 from gateway.edge.node import Node
 from gateway.edge.outlet import Outlet
 from gateway.edge.past import read_past
 from gateway.edge.presence import DeviceFacts, NodeFacts, Presence
 from gateway.edge.recorder import Recorder
 from gateway.edge.revisions import Revisions
-from gateway.edge.station import DEFAULT_ADDRESS, DeviceSpec, Opening, make_station
+from gateway.edge.station import DEFAULT_ADDRESS, DeviceSpec, Opening
 from gateway.ports import Bus, open_port
 from gateway.spool.eras import Eras
 from gateway.spool.spool import Spool

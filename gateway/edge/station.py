@@ -1,4 +1,4 @@
-"""One device's life: what it is, what it reports, how it is doing, and which kind of station keeps it alive."""
+"""One device's life: what it is, what it reports, and how it is doing."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from drivers.core.contract import Decoded, Driver, Listening, Options
+from drivers.core.contract import Decoded, Options
 from gateway.edge.combine import Combiner, Method
-from gateway.edge.ticks import Clock
-from gateway.ports import Bus, Port
+from gateway.ports import Port
 from gateway.wire.payload import DeviceState
 
-__all__ = ["Counters", "Desk", "DeviceSpec", "DeviceState", "Report", "Station", "make_station"]
+__all__ = ["Counters", "Desk", "DeviceSpec", "DeviceState", "Report", "Station"]
 
 log = logging.getLogger(__name__)
 
@@ -144,19 +143,3 @@ class Desk:
         self.failures += 1
         if self.failures & (self.failures - 1) == 0:  # 1st, 2nd, 4th, …: a failing driver must not fill the log
             log.exception("%s: %s (%d so far)", self._spec.id, what, self.failures)
-
-
-def make_station(
-    spec: DeviceSpec, driver: Driver, line: Bus | Opening, clock: Clock, emit: Emit, on_state: OnState
-) -> Station:
-    """The station for a driver's kind: a listening device needs what opens its port, a polled one its bus."""
-    from gateway.edge.listening import ListeningStation
-    from gateway.edge.polled import PolledStation
-
-    if isinstance(driver.kind, Listening):
-        if isinstance(line, Bus):
-            raise ValueError(f"{spec.id}: {driver.name} talks by itself and cannot share a bus")
-        return ListeningStation(spec, driver, line, clock, emit, on_state)
-    if not isinstance(line, Bus):
-        raise ValueError(f"{spec.id}: {driver.name} is polled and needs a bus, be it its only device")
-    return PolledStation(spec, driver, line, clock, emit, on_state)

@@ -9,8 +9,9 @@ import pytest
 
 from drivers.core.contract import Polled
 from drivers.core.registry import find
+from gateway.edge.making import make_station
 from gateway.edge.polled import PolledStation
-from gateway.edge.station import DeviceSpec, make_station
+from gateway.edge.station import DeviceSpec
 from gateway.ports import Bus
 from gateway.ports.backoff import Backoff
 from tests.edge.field import Ear, Socket, Wire, living
