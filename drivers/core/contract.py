@@ -1,8 +1,9 @@
 """What a driver is: frozen values, no class to inherit, no clock, no I/O.
 
 A *listening* device talks by itself: `Listening(framer, decode)`. A *polled* device answers: `Polled(requests, …)`.
-A *dialogue* goes to and fro, with breaks and changes of speed: `Dialogue(begin, …)` makes a `Session`. All turn what
-they hear into a `Decoded`, or raise or return a `Rejection` whose class name is the reason that is counted.
+A *dialogue* goes to and fro, with breaks and changes of speed: `Dialogue(begin, …)` makes a `Session`. A *radio*
+device sends whole payloads: `Uplink(decode)`. All turn what they hear into a `Decoded`, or raise or return a
+`Rejection` whose class name is the reason that is counted.
 """
 
 from __future__ import annotations
@@ -214,11 +215,35 @@ class Dialogue:
     explain: Callable[[bytes, Options], Decoded]
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """One report out of a radio payload. `at_ns` is its own wall time (ns since the epoch), `age_s` how long ago it was
+    measured, where the device says either (its log, its history); with neither it is of the moment it is heard.
+    """
+
+    decoded: Decoded
+    at_ns: int | None = None
+    age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """A device whose payloads come by radio, whole or not at all.
+
+    `decode(payload, fport, options)` gives its reports, oldest first, or none where the payload is about
+    something else; `fport` is LoRaWAN's (1 to 223), None where a raw modem heard it. It raises a `Rejection`. The field
+    `fport` is the one its simulated counterpart sends on.
+    """
+
+    decode: Callable[[bytes, int | None, Options], tuple[Telling, ...]]
+    fport: int = 1
+
+
 class Instrument(Protocol):
     """The simulated counterpart: what the real device would put on the wire. Pure; time comes in as a parameter."""
 
     def tick(self, t: float) -> bytes:
-        """Bytes a listening device sends for the reading at time t seconds (b"" for a polled one)."""
+        """Bytes a listening device or a radio sends for the reading at time t seconds (b"" for a polled one)."""
 
     def answer(self, data: bytes, t: float) -> bytes:
         """Reply to bytes the host wrote (b"" for silence)."""
@@ -241,7 +266,7 @@ class Driver:
     title: str
     device_class: Literal["air", "water", "weather", "energy", "mobility", "place"]
     models: tuple[str, ...]
-    kind: Listening | Polled | Dialogue
+    kind: Listening | Polled | Dialogue | Uplink
     quantities: tuple[str, ...]
     """What it reports as delivered."""
     line: Line

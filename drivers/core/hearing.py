@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from drivers.core.contract import Decoded, Dialogue, Driver, Listening, Options, Polled, Rejection
+from drivers.core.contract import Decoded, Dialogue, Driver, Listening, Options, Polled, Rejection, Telling, Uplink
 from drivers.core.listening import Listener
 from drivers.core.polling import Round
 
@@ -18,10 +18,23 @@ class Heard:
     refusals: list[Rejection]
     held: int
     discarded: int
+    tellings: list[Telling] = field(default_factory=list)
+    """The readings of a radio payload with their own times."""
 
 
-def hear(driver: Driver, pieces: Iterable[bytes], options: Options, question: bytes | None, *, ends: bool) -> Heard:
-    """Run bytes through the code that stations use. `ends`: the line falls silent behind them."""
+def hear(
+    driver: Driver,
+    pieces: Iterable[bytes],
+    options: Options,
+    question: bytes | None,
+    *,
+    ends: bool,
+    fport: int | None = None,
+) -> Heard:
+    """Run bytes through the code that stations use. `ends`: the line falls silent behind them.
+
+    Of a radio device the pieces are one payload, heard on `fport`.
+    """
     readings: list[Decoded] = []
     refusals: list[Rejection] = []
     held = 0
@@ -35,6 +48,8 @@ def hear(driver: Driver, pieces: Iterable[bytes], options: Options, question: by
         return Heard(readings, refusals, held, listener.discarded)
     if isinstance(driver.kind, Dialogue):
         return _overhear(driver.kind, pieces, options, ends=ends)
+    if isinstance(driver.kind, Uplink):
+        return _receive(driver.kind, b"".join(pieces), fport, options)
     asked = driver.kind.requests(1, options) if question is None else (driver.kind.ask(question, options),)
     one = Round(driver.kind, asked, options)
     for piece in pieces:
@@ -95,6 +110,15 @@ def _overhear(kind: Dialogue, pieces: Iterable[bytes], options: Options, *, ends
         except Rejection as refusal:
             refusals.append(refusal)
     return Heard(readings, refusals, held, framer.discarded)
+
+
+def _receive(kind: Uplink, payload: bytes, fport: int | None, options: Options) -> Heard:
+    """What one payload tells."""
+    try:
+        tellings = list(kind.decode(payload, fport, options))
+    except Rejection as refusal:
+        return Heard([], [refusal], 0, 0)
+    return Heard([telling.decoded for telling in tellings], [], 0, 0, tellings)
 
 
 def pieces(data: bytes, size: int) -> Iterator[bytes]:

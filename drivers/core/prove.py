@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import isclose
 from random import Random
 
-from drivers.core.contract import Decoded, Dialogue, Driver, Framer, Listening
+from drivers.core.contract import Decoded, Dialogue, Driver, Framer, Listening, Polled
 from drivers.core.hearing import Heard, hear, pieces
 from drivers.core.quantities import UnknownQuantity, quantity
 from drivers.core.simulated_readings import simulated_readings
@@ -178,7 +178,7 @@ def _stream(trial: _Trial, case: Case) -> None:
     for size in (len(case.data), 1, 8, 13):
         if isinstance(kind, Listening | Dialogue):
             framer: Framer = kind.framer(case.options)
-        elif case.question is not None:
+        elif isinstance(kind, Polled) and case.question is not None:
             framer = kind.ask(case.question, case.options).framer()
         else:
             trial.fail(case, "has no request")

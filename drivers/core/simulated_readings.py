@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from drivers.core.contract import Decoded, Dialogue, Driver, Instrument, Listening, Rejection
+from drivers.core.contract import Decoded, Dialogue, Driver, Instrument, Listening, Rejection, Uplink
+from drivers.core.hearing import hear
 from drivers.core.listening import Listener
 from drivers.core.polling import Round
 from drivers.core.talking import Talk
@@ -33,6 +34,10 @@ def simulated_readings(
                     talk.timeout()
             readings += talk.readings
             refusals += talk.refusals
+        elif isinstance(kind, Uplink):
+            heard = hear(driver, [instrument.tick(t)], {}, None, ends=True, fport=kind.fport)
+            readings += heard.readings
+            refusals += heard.refusals
         elif not isinstance(kind, Listening | Dialogue):
             one = Round.of(kind, address)
             while (request := one.request) is not None:
