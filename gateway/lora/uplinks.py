@@ -49,9 +49,9 @@ class TimeTold:
 class UplinkMessage:
     """One uplink of one device, its payload in the clear.
 
-    `dev_eui` and `dev_addr` are lower-case hex, most significant byte first, "" where unknown; `f_cnt` counts in 32 bits
-    where who told it does. `f_port` is None where there was no application payload or no LoRaWAN. `key` is the same for
-    every copy of one uplink; "" where nobody told one. `is_authentic`: a MIC was checked, here or by the network server.
+    `dev_eui` and `dev_addr` are lower-case hex, most significant byte first, "" where unknown; `f_cnt` counts in 32
+    bits where who told it does. `f_port` is None where there was no application payload or no LoRaWAN. `key` is the
+    same for every copy of one uplink; "" where nobody told one. `is_authentic`: a MIC was checked, here or elsewhere.
     """
 
     payload: bytes
