@@ -122,6 +122,18 @@ class Dating:
             self.undated += 1
         return Stamp(at_ns // MS, mono_ms, False, self._times.least(name))
 
+    def stamp_past(self, name: str, at_ns: int, mono_ns: int, *, has_own_time: bool) -> Stamp:
+        """The times of a record from a device's own log, which need not rise: by the device's clock, or by its age.
+
+        Without a clock of its own or of ours it waits like a reading, in a series of its own.
+        """
+        offset_ns = self._clock.offset_ns()
+        if has_own_time:
+            return Stamp(at_ns // MS, mono_ns // MS, True, 0)
+        if offset_ns is not None:
+            return Stamp((mono_ns + offset_ns) // MS, mono_ns // MS, True, 0)
+        return self.stamp(f"{name}/past", at_ns, mono_ns)
+
     def time_of(self, seq: int, entry: Entry) -> str | Undecided | None:
         """The time under which an entry is published, None for never, UNDECIDED while it must wait. Any thread."""
         t = self._decisions.time_of(seq, entry)

@@ -90,7 +90,15 @@ class Node:
         """A station's reading becomes an entry of the spool."""
         decoded = report.decoded
         with suppress(SpoolFull):  # counted and declared by the spool
-            self._recorder.reading(report.device, report.at_ns, report.mono_ns, decoded.values, decoded.quality)
+            self._recorder.reading(
+                report.device,
+                report.at_ns,
+                report.mono_ns,
+                decoded.values,
+                decoded.quality,
+                is_past=report.is_past,
+                has_own_time=report.has_own_time,
+            )
         self.recorded[report.device] = self.recorded.get(report.device, 0) + 1
 
     def on_state(self, device: str, state: wire.DeviceState, why: str) -> None:

@@ -168,6 +168,9 @@ class Outlet:
         if t is UNDECIDED:
             self.numbers.date_later(claimed)
             return None
+        if entry.is_past:
+            self.numbers.give_back(claimed)  # late it is in any case
+            return None
         era = self._eras.of(number)
         message = Message(*wire.live_message(self._root, self._node, era.id, number - era.base, entry, t))
         if self._sender.refusals.until(message.topic, self._now()) is not None:

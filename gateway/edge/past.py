@@ -67,6 +67,8 @@ def _look_back(past: Past, spool: Spool, here: str) -> None:
         if at_ms is UNDECIDED:
             past.may_wait |= entry.boot == here
             past.may_be_old |= entry.boot != here
+        if entry.is_past:  # its time says nothing of those that follow
+            continue
         if isinstance(at_ms, int):
             earliest = at_ms if earliest is None else min(at_ms, earliest)
         name = series(entry.device, entry.event)

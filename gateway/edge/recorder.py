@@ -32,6 +32,7 @@ class Stamps(Protocol):
     """Who gives entries their times. `name` is the series they belong to."""
 
     def stamp(self, name: str, at_ns: int, mono_ns: int) -> Stamp: ...
+    def stamp_past(self, name: str, at_ns: int, mono_ns: int, *, has_own_time: bool) -> Stamp: ...
 
 
 class Recorder:
@@ -41,12 +42,20 @@ class Recorder:
         self._log, self._clock, self._stamps, self._classes = log, clock, stamps, classes
 
     def reading(
-        self, device: str, at_ns: int, mono_ns: int, values: Mapping[str, float], quality: Mapping[str, int]
+        self,
+        device: str,
+        at_ns: int,
+        mono_ns: int,
+        values: Mapping[str, float],
+        quality: Mapping[str, int],
+        *,
+        is_past: bool = False,
+        has_own_time: bool = False,
     ) -> int:
         """Record one reading taken at `at_ns` (wall) and `mono_ns` (CLOCK_BOOTTIME); its number.
 
         A value flagged 4 goes to `failed`; one that is not finite has no number and is flagged 9. A device without
-        quality tests says so with `*: 2`.
+        quality tests says so with `*: 2`. With `is_past` it comes from the device's own log (see `Report`).
         """
         q: dict[str, int] = {"*": NOT_EVALUATED}
         v: dict[str, float] = {}
@@ -63,6 +72,9 @@ class Recorder:
                 if flag != NOT_EVALUATED:
                     q[name] = flag
         q.update((name, MISSING) for name, flag in quality.items() if flag == MISSING)
+        if is_past:
+            stamp = self._stamps.stamp_past(series(device, ""), at_ns, mono_ns, has_own_time=has_own_time)
+            return self._write(device, stamp, v=v, q=q, failed=failed, is_past=True)
         return self._append(device, at_ns, mono_ns, v=v, q=q, failed=failed)
 
     def event(self, device: str, event: str, data: Mapping[str, Any]) -> int:
@@ -71,7 +83,10 @@ class Recorder:
 
     def _append(self, device: str, at_ns: int, mono_ns: int, **content: Any) -> int:
         name = series(device, content.get("event", ""))
-        at_ms, mono_ms, is_trusted, least_ms = self._stamps.stamp(name, at_ns, mono_ns)
+        return self._write(device, self._stamps.stamp(name, at_ns, mono_ns), **content)
+
+    def _write(self, device: str, stamp: Stamp, **content: Any) -> int:
+        at_ms, mono_ms, is_trusted, least_ms = stamp
         boot, device_class = self._clock.boot, self._classes[device]
         entry = Entry(device_class, device, at_ms, mono_ms, boot, is_trusted, least_ms=least_ms, **content)
         return self._log.append(pack(entry))

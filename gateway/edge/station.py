@@ -46,6 +46,10 @@ class Report:
     decoded: Decoded
     frames: int = 1
     """How many frames were combined into it."""
+    is_past: bool = False
+    """From the device's own log: of an instant before this one, so it raises no alarm and goes out late."""
+    has_own_time: bool = False
+    """`at_ns` is what the device's own clock said, whatever ours is worth."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     event: str = ""
     data: dict[str, Any] = {}
     least_ms: int = 0
+    is_past: bool = False
+    """A reading from its device's own log; its time may be before that of readings with lower numbers."""
 
 
 _pack = msgspec.msgpack.Encoder().encode
