@@ -2,19 +2,20 @@
 
 Each vector whole, byte by byte and in odd pieces; each single-bit flip of each vector refused or listed as accepted;
 each truncation silent; each fault refused for its reason; streams to the byte; random bytes neither raise nor grow.
+Radio payloads come whole or not at all: `prove_radio` has what can be asked of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from math import isclose
+from dataclasses import dataclass
 from random import Random
 
-from drivers.core.contract import Decoded, Dialogue, Driver, Framer, Listening, Polled
-from drivers.core.hearing import Heard, hear, pieces
+from drivers.core import prove_radio
+from drivers.core.contract import Dialogue, Driver, Framer, Listening, Polled, Uplink
+from drivers.core.hearing import hear, pieces
 from drivers.core.quantities import UnknownQuantity, quantity
 from drivers.core.simulated_readings import simulated_readings
+from drivers.core.trial import Trial, difference
 from drivers.core.vectors import Case, Vectors, of_driver
 
 MIN_VECTORS = 3
@@ -42,26 +43,6 @@ class Proof:
         return not self.failures
 
 
-@dataclass(slots=True)
-class _Trial:
-    driver: Driver
-    cases: Vectors
-    stride: int
-    failures: list[str] = field(default_factory=list)
-    weaknesses: list[str] = field(default_factory=list)
-    flips: int = 0
-    truncations: int = 0
-
-    def hear(self, case: Case, pieces: Iterable[bytes], *, ends: bool = True) -> Heard:
-        """Run a case's bytes with its options and question."""
-        return hear(self.driver, pieces, case.options, case.question, ends=ends)
-
-    def fail(self, case: Case, what: str) -> None:
-        """Note a failure, at most a few for each case."""
-        if sum(f.startswith(f"{case.id}: ") for f in self.failures) < 3:
-            self.failures.append(f"{case.id}: {what}")
-
-
 def prove(
     driver: Driver, cases: Vectors | None = None, *, noise_bytes: int = 1 << 16, seed: int = 1, stride: int = 1
 ) -> Proof:
@@ -70,12 +51,13 @@ def prove(
     With a `stride` only every so manieth bit is turned, and length cut: a glance, not a proof.
     """
     cases = of_driver(driver) if cases is None else cases
-    trial = _Trial(driver, cases, stride)
+    trial = Trial(driver, cases, stride)
+    is_radio = isinstance(driver.kind, Uplink)
     for case in cases.vectors:
-        _vector(trial, case)
+        (prove_radio.vector if is_radio else _vector)(trial, case)
     decodes = not trial.failures
     for case in cases.vectors:
-        _torture(trial, case)
+        (prove_radio.torture if is_radio else _torture)(trial, case)
     for case in cases.faults:
         _fault(trial, case)
     for case in cases.streams:
@@ -84,7 +66,7 @@ def prove(
         if not trial.hear(case, [case.data]).readings:
             trial.fail(case, "is listed as a weakness but is refused")
         trial.weaknesses.append(f"{case.id}: {case.note}")
-    _noise(trial, noise_bytes, seed)
+    (prove_radio.noise if is_radio else _noise)(trial, noise_bytes, seed)
     _words(trial)
     is_robust = not trial.failures
     simulates = _simulator(trial)
@@ -112,22 +94,7 @@ def prove(
     )
 
 
-def difference(case: Case, decoded: Decoded) -> str:
-    """How a reading differs from what the case expects; empty where it does not. Values agree to a millionth."""
-    expected = case.values or {}
-    for name in sorted(expected.keys() | decoded.values.keys()):
-        want, got = expected.get(name), decoded.values.get(name)
-        if want is None or got is None or not isclose(want, got, rel_tol=1e-6, abs_tol=1e-9):
-            return f"{name} is {got}, expected {want}"
-    if dict(decoded.quality) != dict(case.quality):
-        return f"quality is {dict(decoded.quality)}, expected {dict(case.quality)}"
-    for key, want_info in case.info.items():
-        if decoded.info.get(key) != want_info:
-            return f"info {key} is {decoded.info.get(key)}, expected {want_info}"
-    return ""
-
-
-def _vector(trial: _Trial, case: Case) -> None:
+def _vector(trial: Trial, case: Case) -> None:
     for size in (len(case.data), 1, 3, 7):
         heard = trial.hear(case, pieces(case.data, size), ends=case.values is None)
         if case.values is None:
@@ -142,7 +109,7 @@ def _vector(trial: _Trial, case: Case) -> None:
             trial.fail(case, f"{min(unknown)} is not among the driver's quantities")
 
 
-def _torture(trial: _Trial, case: Case) -> None:
+def _torture(trial: Trial, case: Case) -> None:
     data, unnoticed = bytearray(case.data), 0
     whole = len(data) - case.spare
     bits = range(0, whole * 8, trial.stride)
@@ -163,7 +130,7 @@ def _torture(trial: _Trial, case: Case) -> None:
                 trial.fail(case, f"its first {size} bytes become a reading")
 
 
-def _fault(trial: _Trial, case: Case) -> None:
+def _fault(trial: Trial, case: Case) -> None:
     for size in (len(case.data), 1, 5):
         heard = trial.hear(case, pieces(case.data, size))
         reasons = [refusal.reason for refusal in heard.refusals]
@@ -173,7 +140,7 @@ def _fault(trial: _Trial, case: Case) -> None:
             trial.fail(case, f"in pieces of {size} is refused for {reasons or 'nothing'}, expected {case.reason}")
 
 
-def _stream(trial: _Trial, case: Case) -> None:
+def _stream(trial: Trial, case: Case) -> None:
     kind = trial.driver.kind
     for size in (len(case.data), 1, 8, 13):
         if isinstance(kind, Listening | Dialogue):
@@ -191,7 +158,7 @@ def _stream(trial: _Trial, case: Case) -> None:
             trial.fail(case, f"in pieces of {size} discards {framer.discarded} bytes, expected {case.discarded}")
 
 
-def _noise(trial: _Trial, size: int, seed: int) -> None:
+def _noise(trial: Trial, size: int, seed: int) -> None:
     dice = Random(seed)
     noise = dice.randbytes(size)
     cuts = [noise[at : at + 61] for at in range(0, size, 61)]
@@ -206,7 +173,7 @@ def _noise(trial: _Trial, size: int, seed: int) -> None:
             trial.failures.append(f"noise: {size} random bytes are refused without a word")
 
 
-def _words(trial: _Trial) -> None:
+def _words(trial: Trial) -> None:
     for name in (*trial.driver.quantities, *trial.driver.sometimes):
         try:
             quantity(name)
@@ -214,7 +181,7 @@ def _words(trial: _Trial) -> None:
             trial.failures.append(f"vocabulary: {error}")
 
 
-def _simulator(trial: _Trial) -> bool:
+def _simulator(trial: Trial) -> bool:
     """Whether the driver's own simulator is read without a refusal."""
     driver = trial.driver
     if driver.simulate is None:

@@ -7,6 +7,9 @@ request = "…"                       a polled device's question
 framing = "modbus-tcp"              the capture has the frame of Modbus TCP; the same PDU is tried with RTU's
 options = { variant = "a02" }
 expect = { pm2_5 = 8 }, quality, info;  without `expect` the frame is no reading
+fport = 85                          the LoRaWAN port of a radio payload; of the whole file where it stands above
+at_s, age_s                         the reading's own time (s since 1970) or its age, where a radio payload says it
+tellings = [{ expect, quality, info, at_s, age_s }, …]    in place of `expect`: a payload with several readings
 unchecked = true                    nothing in it tells that a bit was turned: every flip is accepted
 spare = 2                           bytes at the end that the frame is whole without
 accepted_flips = [12]               bits whose flip goes unnoticed, counted from the first byte's highest
@@ -29,8 +32,19 @@ from drivers.core.contract import Driver, Options
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """One reading that a case must give."""
+
+    values: Mapping[str, float]
+    quality: Mapping[str, int]
+    info: Mapping[str, str | int]
+    at_s: float | None = None
+    age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """One case of any sort; `values` is None where the bytes are no reading."""
+    """One case of any sort; `values` is None and `expected` empty where the bytes are no reading."""
 
     id: str
     drivers: tuple[str, ...]
@@ -50,6 +64,8 @@ class Case:
     reply: bytes | None
     is_unchecked: bool
     spare: int
+    fport: int | None = None
+    expected: tuple[Expected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +93,8 @@ def parse(text: str, driver: str | None = None) -> Vectors:
     name = raw.get("driver", driver)
     common = () if name is None else (name,)
     tables = (raw.get(name, ()) for name in ("vector", "fault", "weakness", "stream", "command"))
-    return Vectors(*(tuple(_case(entry, common) for entry in table) for table in tables))
+    shared = {"fport": raw["fport"]} if "fport" in raw else {}
+    return Vectors(*(tuple(_case(shared | entry, common) for entry in table) for table in tables))
 
 
 def of_driver(driver: Driver) -> Vectors:
@@ -114,6 +131,18 @@ def _case(entry: Mapping[str, Any], common: tuple[str, ...]) -> Case:
         reply=_bytes(entry, "reply"),
         is_unchecked=entry.get("unchecked", False),
         spare=entry.get("spare", 0),
+        fport=entry.get("fport"),
+        expected=tuple(map(_expected, entry.get("tellings", [entry] if "expect" in entry else ()))),
+    )
+
+
+def _expected(entry: Mapping[str, Any]) -> Expected:
+    return Expected(
+        values=entry["expect"],
+        quality=entry.get("quality", {}),
+        info=entry.get("info", {}),
+        at_s=entry.get("at_s"),
+        age_s=entry.get("age_s"),
     )
 
 
