@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from drivers.core.contract import Line
+from drivers.core.contract import Line, Step
 
 from .backoff import Backoff
 from .contract import Port, PortError, PortLost
@@ -25,6 +25,8 @@ _PROBE_MIN_S = 1.0
 _PROBE_MAX_S = 30.0
 _SILENT_BYTES = 3.5
 _SILENCE_MIN_S = 0.00175
+_SLOWEST = 4
+"""A device whose answer takes this many times as long as its longest one would at the line's speed has had its turn."""
 
 
 @dataclass(slots=True)
@@ -69,6 +71,8 @@ class Bus:
         self._ticks = ticks or SystemTicks()
         self._backoff = backoff or Backoff()
         self._port: Port | None = None
+        self._line_now = line
+        """As the last dialogue left it."""
         self._was_open = False
         self._why: PortError | PortLost | None = None
         self._line_lock = asyncio.Lock()
@@ -129,6 +133,14 @@ class Bus:
             self._why = None
             self.reopened += self._was_open
             self._was_open = True
+            self._line_now = self.line
+        elif self._line_now != self.line:
+            try:
+                await self._port.set_line(self.line)
+            except (PortError, PortLost) as error:
+                await self._lose(error)
+                raise
+            self._line_now = self.line
         return Turn(self, self._port, member, self._ticks)
 
     def _finish(self, turn: Turn) -> None:
@@ -146,7 +158,7 @@ class Bus:
         member.probe_ns = now_ns + ns(wait_s)
         self._budget_ns = now_ns + round((now_ns - turn.began_ns) * (1 / DEAD_SHARE - 1))
 
-    async def _lose(self, error: PortLost) -> None:
+    async def _lose(self, error: PortError | PortLost) -> None:
         self._put_off(error)
         await self.close()
 
@@ -189,11 +201,73 @@ class Turn:
         finally:
             self.member.last_ns = ticks.mono_ns()
             bus._quiet_ns = self.member.last_ns + ns(bus.silence_s)
+        self.count(is_answered)
+        return is_answered
+
+    def count(self, is_answered: bool) -> None:
+        """A question had its answer, or had none: by this the bus judges the device."""
         self.has_answer |= is_answered
         if not is_answered:
             self.unanswered += 1
-            bus.unanswered += 1
+            self._bus.unanswered += 1
+
+    async def perform(self, step: Step, take: Callable[[bytes], bool]) -> bool:
+        """Do what `step` of a dialogue says and hand what comes to `take` until it says True.
+
+        False when the line was silent for the step's time, or talks on and on. Raises PortLost, and PortError where
+        the port cannot do what the step needs. Whether that was an answer, the caller knows and tells `count`.
+        """
+        bus, ticks = self._bus, self._ticks
+        try:
+            if step.data or step.break_s:
+                await ticks.sleep_until(max(bus._quiet_ns, self.member.last_ns + ns(step.gap_s)))
+                bus.flushed += await self._port.drain_input()
+                bus.questions += 1
+            await self._say(step)
+            is_answered = await self._hear(step, take)
+        except (PortError, PortLost) as error:
+            await bus._lose(error)
+            raise
+        finally:
+            self.member.last_ns = ticks.mono_ns()
+            bus._quiet_ns = self.member.last_ns + ns(bus.silence_s)
         return is_answered
+
+    async def _say(self, step: Step) -> None:
+        """Line, break, mark and bytes; the line for the answer when the last of them has left."""
+        port, ticks = self._port, self._ticks
+        if step.line is not None:
+            await self._change(step.line)
+        if step.break_s:
+            await port.send_break(step.break_s)
+            await ticks.sleep_until(ticks.mono_ns() + ns(step.mark_s))
+        if step.data:
+            written_ns = ticks.mono_ns()
+            await port.write(step.data)
+            # Not every adapter knows when the last byte has left; the line's own speed tells when at the earliest.
+            await ticks.sleep_until(written_ns + ns(len(step.data) * self._bus._line_now.byte_s()))
+        if step.reply_line is not None:
+            await port.drain_output()
+            await self._change(step.reply_line)
+
+    async def _hear(self, step: Step, take: Callable[[bytes], bool]) -> bool:
+        now_ns, silence_ns = self._ticks.mono_ns(), ns(step.timeout_s)
+        end_ns = now_ns + silence_ns + ns(_SLOWEST * step.max_bytes * self._bus._line_now.byte_s())
+        due_ns = now_ns + silence_ns
+        while True:
+            try:
+                async with deadline(self._ticks, min(due_ns, end_ns)):
+                    data = await self._port.read()
+            except TimeoutError:
+                return False
+            if take(data):
+                return True
+            due_ns = self._ticks.mono_ns() + silence_ns
+
+    async def _change(self, line: Line) -> None:
+        if line != self._bus._line_now:
+            await self._port.set_line(line)
+            self._bus._line_now = line
 
     async def _exchange(self, question: bytes, take: Callable[[bytes], bool], patience_s: float) -> bool:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
+from drivers.core.contract import Line
 from gateway.ops.texts import say
 
 Reason = Literal[
@@ -18,12 +19,16 @@ Reason = Literal[
     "unreachable",
     "refused",
     "bad-capture",
+    "no-wires",
     "failed",
 ]
 
 
 class PortError(Exception):
-    """A port that could not be opened. `reason` is the key, `str()` the sentence with the remedy."""
+    """A port that could not be opened, or cannot do what it is asked to.
+
+    `reason` is the key, `str()` the sentence with the remedy.
+    """
 
     def __init__(self, reason: Reason, port: str, detail: str = "") -> None:
         super().__init__(reason, port, detail)
@@ -66,6 +71,15 @@ class Port(Protocol):
 
     async def drain_input(self) -> int:
         """Throw away what has arrived and was not read; returns how many bytes that were. Never waits."""
+
+    async def drain_output(self) -> None:
+        """Wait until the last byte written has left. Raises PortLost, and PortError where that cannot be known."""
+
+    async def set_line(self, line: Line) -> None:
+        """Change the line settings at once. Raises PortLost, and PortError where there are none to change."""
+
+    async def send_break(self, seconds: float) -> None:
+        """Hold the line in a break for so long. Raises PortLost, and PortError where there is no such wire."""
 
     async def close(self) -> None:
         """Give the port back. A read that waits ends with PortLost. Closing twice is harmless."""

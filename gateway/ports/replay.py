@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl
 
+from drivers.core.contract import Line
+
 from .capture import CaptureError, Record, read_file
 from .contract import PortError, PortLost
 from .inbox import Inbox
@@ -75,6 +77,15 @@ class ReplayPort:
     async def drain_input(self) -> int:
         """See `Port.drain_input`."""
         return self._inbox.clear()
+
+    async def drain_output(self) -> None:
+        """See `Port.drain_output`."""
+
+    async def set_line(self, line: Line) -> None:
+        """See `Port.set_line`: a capture holds bytes alone, whatever the line was."""
+
+    async def send_break(self, seconds: float) -> None:
+        """See `Port.send_break`: a capture holds none."""
 
     async def close(self) -> None:
         """See `Port.close`."""

@@ -22,8 +22,10 @@ from drivers.core.contract import Line
 
 from .contract import PortError, PortLost, Reason
 from .inbox import Inbox
+from .wires import drain_output, send_break, set_line
 
 OPEN_TIMEOUT_S = 10.0
+WIRES_TIMEOUT_S = 10.0
 _CHUNK = 4096
 _DRAIN_READS = 16
 _PTY_MAJORS = range(136, 144)
@@ -91,9 +93,47 @@ class SerialPort:
                 break
         return self._inbox.clear()
 
+    async def drain_output(self) -> None:
+        """See `Port.drain_output`."""
+        await self._on_wires(drain_output)
+
+    async def set_line(self, line: Line) -> None:
+        """See `Port.set_line`."""
+        await self._on_wires(lambda fd: set_line(fd, line))
+
+    async def send_break(self, seconds: float) -> None:
+        """See `Port.send_break`."""
+        await self._on_wires(lambda fd: send_break(fd, seconds))
+
     async def close(self) -> None:
         """See `Port.close`."""
         self._lose("closed")
+
+    async def _on_wires(self, work: Callable[[int], None]) -> None:
+        """Work in a thread, on a descriptor of its own: the port may be lost meanwhile, and its number used again."""
+        if self._fd < 0:
+            raise PortLost(self._path, os.strerror(errno.ENODEV))
+        own = os.dup(self._fd)
+
+        def run() -> int:
+            try:
+                work(own)
+            finally:
+                os.close(own)
+            return 0
+
+        try:
+            async with asyncio.timeout(WIRES_TIMEOUT_S):
+                await asyncio.wrap_future(_in_thread(f"wires of {self._path}", run))
+        except ValueError as error:
+            raise PortError("bad-settings", self._path, str(error)) from None
+        except TimeoutError:
+            self._lose("stuck")
+            raise PortLost(self._path, "stuck") from None
+        except (OSError, termios.error) as error:
+            why = os.strerror(error.args[0])
+            self._lose(why)
+            raise PortLost(self._path, why) from None
 
     def _take_in(self) -> int:
         """Move what the system holds into the inbox; returns how many bytes, 0 also when the port is gone."""

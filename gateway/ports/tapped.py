@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from drivers.core.contract import Line
+
 from .capture import Direction
 from .contract import Port
 
@@ -47,6 +49,18 @@ class TappedPort:
         count = await self._port.drain_input()
         self.drained += count
         return count
+
+    async def drain_output(self) -> None:
+        """See `Port`."""
+        await self._port.drain_output()
+
+    async def set_line(self, line: Line) -> None:
+        """See `Port`."""
+        await self._port.set_line(line)
+
+    async def send_break(self, seconds: float) -> None:
+        """See `Port`."""
+        await self._port.send_break(seconds)
 
     async def close(self) -> None:
         """See `Port`."""

@@ -6,6 +6,8 @@ import asyncio
 import socket
 from urllib.parse import urlsplit
 
+from drivers.core.contract import Line
+
 from .contract import PortError, PortLost
 from .inbox import Inbox
 
@@ -53,6 +55,18 @@ class TcpPort(asyncio.Protocol):
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         return self._inbox.clear()
+
+    async def drain_output(self) -> None:
+        """See `Port.drain_output`: nobody tells when the server has passed a byte on."""
+        raise PortError("no-wires", self._url)
+
+    async def set_line(self, line: Line) -> None:
+        """See `Port.set_line`: the line is the server's."""
+        raise PortError("no-wires", self._url)
+
+    async def send_break(self, seconds: float) -> None:
+        """See `Port.send_break`: raw TCP has no word for it."""
+        raise PortError("no-wires", self._url)
 
     async def close(self) -> None:
         """See `Port.close`. What was not sent yet is dropped: a peer that does not read must not hold us."""

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from drivers.core.contract import Line
 from gateway.edge.station import DeviceState, Report, Station
 from gateway.ports import PortError, PortLost
 from gateway.ports.inbox import Inbox
@@ -40,6 +41,15 @@ class Wire:
 
     async def drain_input(self) -> int:
         return self.inbox.clear()
+
+    async def drain_output(self) -> None:
+        """See Port."""
+
+    async def set_line(self, line: Line) -> None:
+        """See Port."""
+
+    async def send_break(self, seconds: float) -> None:
+        """See Port."""
 
     async def close(self) -> None:
         self.is_closed = True

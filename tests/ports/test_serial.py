@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from drivers.core.contract import Line
-from gateway.ports import PortError, PortLost, open_port
+from gateway.ports import PortError, PortLost, open_port, wires
 from gateway.ports import serial as serial_module
 from tests.ports.waiting import until
 
@@ -94,6 +94,64 @@ async def test_line_settings_reach_the_tty(pty):
     assert not cflag & termios.HUPCL
     assert not lflag & (termios.ECHO | termios.ICANON)
     assert cc[termios.VMIN] == 1
+    await port.close()
+
+
+async def test_the_line_changes_while_it_is_open(pty):
+    port = await open_port(pty.path, Line(baud=300, bits=7, parity="E"))
+    pty.say(b"already here")
+    await until(lambda: port._inbox._held)
+    await port.set_line(Line(baud=9600, bits=7, parity="O", stop=2))
+    _, _, cflag, lflag, ispeed, ospeed, cc = termios.tcgetattr(pty.master)
+    assert (ispeed, ospeed) == (termios.B9600, termios.B9600)
+    assert cflag & termios.CSTOPB
+    assert not lflag & (termios.ECHO | termios.ICANON)
+    assert cc[termios.VMIN] == 1
+    assert await port.read() == b"already here"
+    with pytest.raises(PortError, match="12345"):
+        await port.set_line(Line(baud=12345))
+    await port.write(b"still open")
+    await port.close()
+
+
+async def test_every_bit_of_the_settings_is_told(pty, monkeypatch):
+    told = []
+    monkeypatch.setattr(termios, "tcsetattr", lambda fd, when, settings: told.append(settings))
+    port = await open_port(pty.path, LINE)
+    for line in (Line(1200, 7, "E"), Line(1200, 8, "N"), Line(300, 7, "O", 2)):
+        await port.set_line(line)
+    shape = termios.CSIZE | termios.PARENB | termios.PARODD | termios.CSTOPB
+    assert [settings[2] & shape for settings in told[-3:]] == [
+        termios.CS7 | termios.PARENB,
+        termios.CS8,
+        termios.CS7 | termios.PARENB | termios.PARODD | termios.CSTOPB,
+    ]
+    await port.close()
+
+
+async def test_a_break_is_held_for_its_time_and_always_ends(pty, monkeypatch):
+    """A pty passes no break on; what the kernel is told is what can be seen here."""
+    told = []
+    monkeypatch.setattr(wires.fcntl, "ioctl", lambda fd, request, *rest: told.append((request, time.monotonic())))
+    port = await open_port(pty.path, LINE)
+    told.clear()
+    await port.send_break(0.015)
+    (begun, begun_s), (ended, ended_s) = told
+    assert (begun, ended) == (0x5427, 0x5428)  # TIOCSBRK, TIOCCBRK of asm-generic/ioctls.h
+    assert 0.015 <= ended_s - begun_s < 0.5
+    await port.close()
+
+
+async def test_wires_of_a_lost_port(pty):
+    before = descriptors()
+    port = await open_port(pty.path, LINE)
+    await port.send_break(0.001)
+    await port.drain_output()
+    pty.unplug()
+    for use in (port.drain_output, lambda: port.set_line(LINE), lambda: port.send_break(0.001)):
+        with pytest.raises(PortLost, match=pty.path):
+            await use()
+    assert {line for line in descriptors() - before if pty.path in line} == set()
     await port.close()
 
 

@@ -131,3 +131,13 @@ async def test_why_a_connection_fails(monkeypatch):
     with pytest.raises(PortError) as refused:
         await open_port("tcp://silent:1", LINE)
     assert refused.value.reason == "unreachable"
+
+
+async def test_what_a_raw_server_cannot_do_is_said(server):
+    port = await open_port(server.url, LINE)
+    for use in (port.drain_output, lambda: port.set_line(LINE), lambda: port.send_break(0.01)):
+        with pytest.raises(PortError, match="no break and no change of speed") as refused:
+            await use()
+        assert refused.value.reason == "no-wires"
+        assert server.url in str(refused.value)
+    await port.close()

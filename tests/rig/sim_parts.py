@@ -166,6 +166,15 @@ class SimPort:
         self._inbox.clear()
         return count
 
+    async def drain_output(self) -> None:
+        """See Port."""
+
+    async def set_line(self, line: Line) -> None:
+        """See Port."""
+
+    async def send_break(self, seconds: float) -> None:
+        """See Port."""
+
     async def close(self) -> None:
         """See Port."""
         self.end()
