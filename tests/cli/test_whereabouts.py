@@ -47,19 +47,30 @@ def test_what_is_good_is_believed():
         "[]",
         "null",
         "[" * 4000,
-        good(url=1),
-        good(url="file:///etc/passwd"),
-        good(pid="1"),
-        good(pid=0),
-        good(pid=-1),
-        good(pid=10**30),
-        good(root=None),
-        good(more="x" * 5000),
         "\udcff".encode("utf-8", "surrogateescape").decode("latin-1"),
     ],
 )
 def test_nonsense_is_not_believed(content):
     put(content)
+    assert whereabouts.read() is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"url": 1},
+        {"url": "file:///etc/passwd"},
+        {"pid": "1"},
+        {"pid": 0},
+        {"pid": -1},
+        {"pid": 10**30},
+        {"root": None},
+        {"more": "x" * 5000},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_one_wrong_value_is_enough(wrong):
+    put(good(**wrong))
     assert whereabouts.read() is None
 
 
