@@ -45,7 +45,7 @@ def heard(data: bytes) -> tuple[int, bytes]:
     return data[2], data[3:8]
 
 
-QUESTION_MODE = Command(command(0x78, 0x41))
-INITIATIVE_MODE = Command(command(0x78, 0x40))
-DORMANT_ON = Command(command(0xA7, 1), b"\xff\xa7\x01")
-DORMANT_OFF = Command(command(0xA7, 0), b"\xff\xa7\x01")
+QUESTION_MODE = Command(command(0x78, 0x41), name="set_qa_mode")
+INITIATIVE_MODE = Command(command(0x78, 0x40), name="set_initiative_mode")
+DORMANT_ON = Command(command(0xA7, 1), b"\xff\xa7\x01", name="dormant_on")
+DORMANT_OFF = Command(command(0xA7, 0), b"\xff\xa7\x01", name="dormant_off")

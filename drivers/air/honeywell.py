@@ -29,7 +29,7 @@ from random import Random
 from struct import Struct
 
 from drivers.core.checksums import sum8, sum16
-from drivers.core.commands import Command
+from drivers.core.commands import Command, Wear, named
 from drivers.core.contract import Decoded, Driver, Framer, Line, Listening, Options
 from drivers.core.mixed import FrameKind, MixedFramer
 from drivers.core.quantities import span_check
@@ -43,15 +43,18 @@ def closed(data: bytes) -> bytes:
     return data + bytes((-sum8(data) & 0xFF,))
 
 
-COMMANDS = {
-    "read": Command(closed(b"\x68\x01\x04"), b"\x40"),
-    "start": Command(closed(b"\x68\x01\x01"), YES),
-    "stop": Command(closed(b"\x68\x01\x02"), YES),
-    "get_coefficient": Command(closed(b"\x68\x01\x10"), b"\x40\x02\x10"),
-    "stop_auto_send": Command(closed(b"\x68\x01\x20"), YES),
-    "enable_auto_send": Command(closed(b"\x68\x01\x40"), YES),
-}
-START = (COMMANDS["start"].data, COMMANDS["enable_auto_send"].data)
+COMMANDS = named(
+    {
+        "read": Command(closed(b"\x68\x01\x04"), b"\x40"),
+        "start": Command(closed(b"\x68\x01\x01"), YES, NO),
+        "stop": Command(closed(b"\x68\x01\x02"), YES, NO),
+        "get_coefficient": Command(closed(b"\x68\x01\x10"), b"\x40\x02\x10"),
+        "stop_auto_send": Command(closed(b"\x68\x01\x20"), YES, NO),
+        "enable_auto_send": Command(closed(b"\x68\x01\x40"), YES, NO),
+    }
+)
+START = (COMMANDS["start"], COMMANDS["enable_auto_send"])
+WEAR = Wear(warm_up_s=6, life_h=20_000, sleep=(COMMANDS["stop"],))
 
 
 def _upload_size(head: bytes) -> int:
@@ -170,6 +173,7 @@ _driver = partial(
         "Its own frames begin like a Plantower's: the model must be known.",
     ),
     period_s=1.0,
+    wear=WEAR,
     vectors=("drivers.air", "honeywell.vectors.toml"),
 )
 DRIVERS = (

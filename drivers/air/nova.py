@@ -13,7 +13,7 @@
 A command has 19 bytes: AA B4, thirteen data bytes, FF FF for any sensor, the low byte of the sum of bytes 2 to 16, AB.
 Its reply is AA C5 with the command's first data bytes; frames that were already on their way come before it. Reporting
 mode and working period survive a power cut, so both are set at every start. The first wake is often lost in five noise
-bytes, so it is sent twice.
+bytes: each command is said again until its reply comes.
 
 Sources: Nova Laser Dust Sensor Control Protocol V1.3; avaldebe/PyPMS src/pms/sensors/novafitness; esphome issue 4572
 (mask of the sum); lewapek/sds-dust-sensors-arduino-library issue 6 (noise at wake-up).
@@ -27,7 +27,7 @@ from math import pi, sin
 from random import Random
 
 from drivers.core.checksums import sum8
-from drivers.core.commands import Command
+from drivers.core.commands import Command, Wear, named
 from drivers.core.contract import Decoded, Driver, Framer, Line, Listening, Options
 from drivers.core.framing import SyncFramer
 from drivers.core.quantities import span_check
@@ -47,20 +47,23 @@ def _acknowledged(*data: int, reply: tuple[int, ...] = ()) -> Command:
     return Command(command(*data), bytes((0xAA, REPLY, *(reply or data))))
 
 
-COMMANDS = {
-    "set_active_mode": _acknowledged(2, 1, 0),
-    "set_query_mode": _acknowledged(2, 1, 1),
-    "get_mode": _acknowledged(2, 0, reply=(2, 0)),
-    "query_data": Command(command(4), b"\xaa\xc0"),
-    "sleep": _acknowledged(6, 1, 0),
-    "wake": _acknowledged(6, 1, 1),
-    "get_sleep_work": _acknowledged(6, 0, reply=(6, 0)),
-    "firmware": _acknowledged(7),
-    "set_period_1min": _acknowledged(8, 1, 1),
-    "set_period_continuous": _acknowledged(8, 1, 0),
-    "get_period": _acknowledged(8, 0, reply=(8, 0)),
-}
-START = tuple(COMMANDS[name].data for name in ("wake", "wake", "set_active_mode", "set_period_continuous"))
+COMMANDS = named(
+    {
+        "set_active_mode": _acknowledged(2, 1, 0),
+        "set_query_mode": _acknowledged(2, 1, 1),
+        "get_mode": _acknowledged(2, 0, reply=(2, 0)),
+        "query_data": Command(command(4), b"\xaa\xc0"),
+        "sleep": _acknowledged(6, 1, 0),
+        "wake": _acknowledged(6, 1, 1),
+        "get_sleep_work": _acknowledged(6, 0, reply=(6, 0)),
+        "firmware": _acknowledged(7),
+        "set_period_1min": _acknowledged(8, 1, 1),
+        "set_period_continuous": _acknowledged(8, 1, 0),
+        "get_period": _acknowledged(8, 0, reply=(8, 0)),
+    }
+)
+START = tuple(COMMANDS[name] for name in ("wake", "set_active_mode", "set_period_continuous"))
+WEAR = Wear(warm_up_s=30, life_h=8_000, sleep=(COMMANDS["sleep"],))
 
 
 def _holds(frame: bytes) -> bool:
@@ -184,6 +187,7 @@ _driver = partial(
     silence_s=10.0,
     wiring=_WIRING,
     period_s=1.0,
+    wear=WEAR,
     vectors=("drivers.air", "nova.vectors.toml"),
 )
 DRIVERS = (

@@ -26,22 +26,26 @@ from random import Random
 from struct import Struct
 
 from drivers.core.checksums import sum16
-from drivers.core.commands import Command
+from drivers.core.commands import Command, Wear, named
 from drivers.core.contract import Decoded, DeviceFault, Driver, Framer, Line, Listening, Options
 from drivers.core.framing import SyncFramer
 from drivers.core.quantities import span_check
 
 HEADER = b"\x42\x4d"
-COMMANDS = {
-    "passive_mode": Command(bytes.fromhex("424de100000170"), bytes.fromhex("424d0004e1000174")),
-    "active_mode": Command(bytes.fromhex("424de100010171"), bytes.fromhex("424d0004e1010175")),
-    "passive_read": Command(bytes.fromhex("424de200000171")),
-    "sleep": Command(bytes.fromhex("424de400000173"), bytes.fromhex("424d0004e4000177")),
-    "wake": Command(bytes.fromhex("424de400010174")),
-}
+COMMANDS = named(
+    {
+        "passive_mode": Command(bytes.fromhex("424de100000170"), bytes.fromhex("424d0004e1000174")),
+        "active_mode": Command(bytes.fromhex("424de100010171"), bytes.fromhex("424d0004e1010175")),
+        "passive_read": Command(bytes.fromhex("424de200000171")),
+        "sleep": Command(bytes.fromhex("424de400000173"), bytes.fromhex("424d0004e4000177")),
+        "wake": Command(bytes.fromhex("424de400010174")),
+    }
+)
 """What the sensor is told. Wake has no reply: frames follow in active mode, nothing in passive mode."""
 
-START = (COMMANDS["wake"].data, COMMANDS["active_mode"].data)
+START = (COMMANDS["wake"], COMMANDS["active_mode"])
+WEAR = Wear(warm_up_s=30, life_h=26_000, sleep=(COMMANDS["sleep"],))
+"""Three years of running, as the makers say; no test of it was found."""
 _SIZES = {b"\x00\x1c": 32, b"\x00\x04": 8}
 _FRAME = Struct(">4x12HBB2x")
 _QUANTITIES = (
@@ -170,6 +174,7 @@ DRIVER = Driver(
         "Its laser lasts about three years of running time.",
     ),
     period_s=1.0,
+    wear=WEAR,
     simulate=Simulator,
     vectors=("drivers.air", "plantower.vectors.toml"),
 )

@@ -37,7 +37,8 @@ from math import pi, sin
 from operator import truediv
 from struct import Struct
 
-from drivers.air.plantower import HEADER, START, Simulator, closed, packed, sum_holds
+from drivers.air.plantower import HEADER, START, WEAR, Simulator, closed, packed, sum_holds
+from drivers.core.commands import Wear
 from drivers.core.contract import Decoded, DeviceFault, Driver, Framer, Line, Listening, Options
 from drivers.core.framing import SyncFramer
 from drivers.core.quantities import is_plausible, span_check
@@ -148,6 +149,7 @@ DRIVERS = (
         ),
         aliases=("pms3003", "pms2003"),
         quirks=(_SETTLE, "It knows no commands: only its SET and RESET pins stop it."),
+        wear=Wear(warm_up_s=30, life_h=26_000),
         simulate=SimulatedPms3003,
     ),
     _driver(
@@ -166,6 +168,7 @@ DRIVERS = (
             _WARM,
             "Header and length are a PMS5003's: read as one it shows a few hundred large particles.",
         ),
+        wear=WEAR,
         simulate=SimulatedPms5003t,
     ),
     _driver(
@@ -181,6 +184,7 @@ DRIVERS = (
         ),
         aliases=("pms5003st",),
         quirks=(_SETTLE, _WARM, "No capture of a real one was found: the layout is that of two other programs."),
+        wear=WEAR,
         simulate=SimulatedPms5003st,
     ),
 )

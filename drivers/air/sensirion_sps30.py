@@ -24,7 +24,7 @@ from struct import Struct
 
 from drivers.air.simulated_sps30 import Simulator
 from drivers.core import shdlc
-from drivers.core.commands import Command
+from drivers.core.commands import Command, Wear, named
 from drivers.core.contract import (
     Decoded,
     DeviceFault,
@@ -53,22 +53,24 @@ def _command(code: int, data: bytes = b"") -> Command:
     return Command(shdlc.question(code, data), b"\x7e" + shdlc.stuffed(bytes((0, code))))
 
 
-COMMANDS = {
-    "start_float": _command(START, FORMATS["float"]),
-    "start_uint16": _command(START, FORMATS["uint16"]),
-    "stop": _command(STOP),
-    "read_values": _command(READ),
-    "sleep": _command(SLEEP),
-    "wake_pulse": Command(b"\xff"),
-    "wake": _command(WAKE),
-    "fan_clean": _command(CLEAN),
-    "get_auto_clean_interval": _command(AUTO_CLEAN, b"\0"),
-    "product_type": _command(INFORMATION, b"\0"),
-    "serial_number": _command(INFORMATION, b"\3"),
-    "version": _command(VERSION),
-    "status_register": _command(STATUS, b"\0"),
-    "reset": _command(RESET),
-}
+COMMANDS = named(
+    {
+        "start_float": _command(START, FORMATS["float"]),
+        "start_uint16": _command(START, FORMATS["uint16"]),
+        "stop": _command(STOP),
+        "read_values": _command(READ),
+        "sleep": _command(SLEEP),
+        "wake_pulse": Command(b"\xff"),
+        "wake": _command(WAKE),
+        "fan_clean": _command(CLEAN),
+        "get_auto_clean_interval": _command(AUTO_CLEAN, b"\0"),
+        "product_type": _command(INFORMATION, b"\0"),
+        "serial_number": _command(INFORMATION, b"\3"),
+        "version": _command(VERSION),
+        "status_register": _command(STATUS, b"\0"),
+        "reset": _command(RESET),
+    }
+)
 
 _QUANTITIES = (
     *("pm1", "pm2_5", "pm4", "pm10"),
@@ -76,8 +78,14 @@ _QUANTITIES = (
 )
 _FLOATS, _WORDS = Struct(">10f"), Struct(">10H")
 _NOT_NOW, _UNKNOWN = 0x43, 0x02
-_HARMLESS = {START: (_NOT_NOW,), WAKE: (_NOT_NOW, _UNKNOWN), STATUS: (_UNKNOWN,)}
-"""Errors of a command that are no fault: already measuring, not asleep, firmware older than the command."""
+_HARMLESS = {
+    START: (_NOT_NOW,),
+    STOP: (_NOT_NOW,),
+    SLEEP: (_UNKNOWN,),
+    WAKE: (_NOT_NOW, _UNKNOWN),
+    STATUS: (_UNKNOWN,),
+}
+"""Errors of a command that are no fault: already measuring or stopped, not asleep, firmware older than the command."""
 
 _SPEED, _LASER, _FAN = 1 << 21, 1 << 5, 1 << 4
 _SUSPECT, _FAIL, _MISSING = 3, 4, 9
@@ -217,6 +225,7 @@ DRIVERS = (
             "Error 28 to every question is cured by a power cycle only.",
         ),
         period_s=5.0,
+        wear=Wear(warm_up_s=30, sleep=(COMMANDS["stop"], COMMANDS["sleep"])),
         simulate=Simulator,
         vectors=("drivers.air", "sensirion_sps30.vectors.toml"),
     ),

@@ -25,7 +25,7 @@ from random import Random
 
 from drivers.air import _winsen as winsen
 from drivers.core.checksums import sum8
-from drivers.core.commands import Command
+from drivers.core.commands import Command, named
 from drivers.core.contract import (
     Decoded,
     DeviceFault,
@@ -35,6 +35,7 @@ from drivers.core.contract import (
     Framer,
     Integrity,
     Line,
+    Option,
     Options,
     Polled,
     Rejection,
@@ -45,11 +46,13 @@ from drivers.core.mixed import FrameKind, MixedFramer, SiftedFramer
 from drivers.core.quantities import span_check
 
 SELF_CALIBRATION = 0x79
-COMMANDS = {
-    "read_co2": Command(winsen.command(winsen.READ), b"\xff\x86"),
-    "abc_on": Command(winsen.command(SELF_CALIBRATION, 0xA0), b"\xff\x79\x01"),
-    "abc_off": Command(winsen.command(SELF_CALIBRATION, 0), b"\xff\x79\x01"),
-}
+COMMANDS = named(
+    {
+        "read_co2": Command(winsen.command(winsen.READ), b"\xff\x86"),
+        "abc_on": Command(winsen.command(SELF_CALIBRATION, 0xA0), b"\xff\x79\x01"),
+        "abc_off": Command(winsen.command(SELF_CALIBRATION, 0), b"\xff\x79\x01"),
+    }
+)
 _QUANTITIES = ("co2", "device_temperature")
 _FAIL = 4
 _STUCK_SIZE = 16
@@ -90,6 +93,12 @@ def ask(data: bytes, options: Options) -> Request:
 def requests(address: int, options: Options) -> tuple[Request, ...]:
     """One question; the sensor's number is 1 on all that are known."""
     return (ask(winsen.command(winsen.READ, sensor=address), options),)
+
+
+def start(options: Options) -> tuple[Command, ...]:
+    """The switch of the self-calibration, which the sensor keeps, where the options say how it is to stand."""
+    wanted = options.get("self_calibration", "as-is")
+    return () if wanted == "as-is" else (COMMANDS[f"abc_{wanted}"],)
 
 
 def guess(reply: bytes, options: Options) -> tuple[bytes, bool]:
@@ -143,7 +152,7 @@ DRIVERS = (
         title="Winsen MH-Z19, MH-Z19B, MH-Z19C carbon dioxide sensor",
         device_class="air",
         models=("MH-Z19", "MH-Z19B", "MH-Z19C"),
-        kind=Polled(requests, decode, ask, guess),
+        kind=Polled(requests, decode, ask, guess, start=start),
         quantities=_QUANTITIES,
         line=Line(baud=9600),
         sources=(
@@ -155,6 +164,13 @@ DRIVERS = (
         check_bits=8,
         silence_s=60.0,
         default_address=winsen.SENSOR,
+        options={
+            "self_calibration": Option(
+                "as-is",
+                "off where no fresh air comes in; firmware older than 5 obeys without a word",
+                ("as-is", "on", "off"),
+            ),
+        },
         aliases=("mh-z19", "mh-z19b", "mh-z19c", "mhz19b", "mhz19c"),
         wiring="VIN 5 V; its data lines are 3.3 V and not 5 V tolerant; sensor TXD to host RXD, RXD to host TXD.",
         quirks=(

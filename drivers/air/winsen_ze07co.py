@@ -32,7 +32,7 @@ COMMANDS = {
     "set_initiative_mode": winsen.INITIATIVE_MODE,
     "read": Command(winsen.command(winsen.READ), b"\xff\x86"),
 }
-START = (COMMANDS["set_initiative_mode"].data,)
+START = (COMMANDS["set_initiative_mode"],)
 
 _CARBON_MONOXIDE = 4
 _PPM = 3

@@ -29,7 +29,7 @@ from struct import Struct
 
 from drivers.air import _winsen as winsen
 from drivers.core.checksums import sum16
-from drivers.core.commands import Command
+from drivers.core.commands import Command, Wear
 from drivers.core.contract import Decoded, Driver, Framer, Line, Listening, Options
 from drivers.core.mixed import FrameKind, MixedFramer
 from drivers.core.quantities import span_check
@@ -41,7 +41,7 @@ COMMANDS = {
     "dormant_on": winsen.DORMANT_ON,
     "dormant_off": winsen.DORMANT_OFF,
 }
-START = (COMMANDS["dormant_off"].data, COMMANDS["set_initiative_mode"].data)
+START = (COMMANDS["dormant_off"], COMMANDS["set_initiative_mode"])
 
 _UPLOAD = Struct(">10x3H8x")
 _REPLY = Struct(">2x3Hx")
@@ -144,6 +144,7 @@ DRIVERS = (
             "A sensor left in question mode or dormant is silent; both are set back at every start.",
         ),
         period_s=1.0,
+        wear=Wear(warm_up_s=30, sleep=(COMMANDS["dormant_on"],)),
         simulate=Simulator,
         vectors=("drivers.air", "winsen_zh03b.vectors.toml"),
     ),

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol
 
+from drivers.core.commands import Command, Wear
+
 Options = Mapping[str, "str | int | float | bool"]
 """A device's own settings (`variant`, `min_mm` …), already checked against `Driver.options`."""
 
@@ -127,14 +129,13 @@ Exchange = tuple[Request, "bytes | None"]
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A device that talks by itself. `start` is written once after the port opens (mode commands), often empty.
-
-    `decode` returns None for a frame that is no reading (an acknowledgement).
+    """A device that talks by itself. `start` is told after the port opens: all that the instrument stores, each command
+    until it is acknowledged. `decode` returns None for a frame that is no reading (an acknowledgement).
     """
 
     framer: Callable[[Options], Framer]
     decode: Callable[[bytes, Options], Decoded | None]
-    start: tuple[bytes, ...] = ()
+    start: tuple[Command, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ class Polled:
     whether it is certain which values were asked for. `identify(address, options)` asks which instrument it is, where
     it can tell: its answers decode to `info` alone, or are refused where they are another family's.
     `follow(exchanges, options)` gives what must be asked next where that follows from answers; nothing ends the round.
+    `start(options)` gives what the instrument stores and must be told before the first round.
     """
 
     requests: Callable[[int, Options], tuple[Request, ...]]
@@ -155,6 +157,7 @@ class Polled:
     guess: Callable[[bytes, Options], tuple[bytes, bool]]
     identify: Callable[[int, Options], tuple[Request, ...]] | None = None
     follow: Callable[[tuple[Exchange, ...], Options], tuple[Request, ...]] | None = None
+    start: Callable[[Options], tuple[Command, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +286,7 @@ class Driver:
     period_s: float = 1.0
     simulate: Callable[[int, int], Instrument] | None = None
     """`simulate(seed, address)` makes the instrument."""
+    wear: Wear | None = None
     sometimes: tuple[str, ...] = ()
     """Quantities that only some settings or models give."""
     vectors: tuple[str, str] | None = None

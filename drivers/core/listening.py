@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 
 from drivers.core.contract import Decoded, Driver, Integrity, Listening, Options, Reason, Rejection
 
 TRUSTED_BITS = 16
 """A shorter check lets noise through: 20 MB of random bytes hold 281 frames with a valid 8-bit sum."""
+_ANSWERS = 16
 
 
 class Listener:
@@ -30,6 +31,7 @@ class Listener:
         """Frames whose check held, acknowledgements included."""
         self.readings = 0
         self.rejected: Counter[Reason] = Counter()
+        self._answers: deque[bytes] = deque(maxlen=_ANSWERS)
 
     @property
     def discarded(self) -> int:
@@ -48,6 +50,12 @@ class Listener:
     def finish(self) -> list[Decoded | Rejection]:
         """The device fell silent or the capture ends: what is half received is refused."""
         return self._judge(self._framer.finish())
+
+    def take_answers(self) -> list[bytes]:
+        """Frames since the last call that are no reading: what the instrument says to commands; the last few."""
+        taken = list(self._answers)
+        self._answers.clear()
+        return taken
 
     def reset(self) -> None:
         """The port was opened anew."""
@@ -70,6 +78,7 @@ class Listener:
                 out.append(refusal)
                 continue
             if decoded is None:
+                self._answers.append(item)
                 continue
             if not self._is_trusted:
                 self._is_trusted = True

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from drivers.core.contract import Decoded, Driver, Line, Listening, Options, Polled, Rejection
 from drivers.core.listening import Listener
 from drivers.core.polling import Round
+from gateway.edge.settings import Settings
 from gateway.ports import Bus, Port, PortLost
 from gateway.ports.capture import Direction
 from gateway.ports.tapped import OnBytes, TappedPort
+from gateway.ports.ticks import SystemTicks
 
 SAMPLE_BYTES = 64
 _EXAMPLES = 3
-_START_GAP_S = 0.05
 _ROUND_S = 1.0
 _TRIES = 2
 
@@ -43,6 +44,8 @@ class Tally:
     rejected: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     """The last few refusals, in words."""
+    unheard: str = ""
+    """What the instrument refused or did not answer of what it was told at the start, in words."""
     lost: str = ""
     """Why the port went away, "" where it did not."""
 
@@ -95,15 +98,18 @@ class Trial:
     async def _listen(self) -> None:
         kind, tally = self._driver.kind, self.tally
         assert isinstance(kind, Listening)
-        listener = Listener(self._driver, self._options)
+        listener, settings = Listener(self._driver, self._options), Settings(SystemTicks())
+        telling = asyncio.create_task(settings.tell(self._port, kind.start), name="settings")
         try:
-            for number, command in enumerate(kind.start):
-                if number:
-                    await asyncio.sleep(_START_GAP_S)
-                await self._port.write(command)
             while not self._is_done():
                 self._take(listener.feed(await self._port.read()))
+                settings.hear(listener.take_answers())
         finally:
+            telling.cancel()
+            await asyncio.wait([telling])
+            if not telling.cancelled():
+                telling.exception()  # the port was lost: the reader has found out too
+            tally.unheard = settings.why
             if not tally.readings:  # else it is only the frame that we did not wait for
                 self._take(listener.finish())
             tally.discarded = listener.discarded

@@ -41,6 +41,8 @@ def judge(driver: Driver, tally: Tally, *, port: str, line: str, address: int) -
         address=address,
         why=tally.lost or next(iter(reversed(tally.examples)), ""),
     )
+    if tally.unheard:
+        text = f"{text} {say('device_cmd.unheard', why=tally.unheard)}"
     return Verdict(key, text, key in ("good", "noisy", "partly"))
 
 

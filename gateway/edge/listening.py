@@ -7,6 +7,8 @@ import contextlib
 
 from drivers.core.contract import Decoded, DeviceFault, Driver, Listening, Rejection
 from drivers.core.listening import Listener
+from gateway.edge.life import Duty, Life
+from gateway.edge.settings import Settings
 from gateway.edge.station import Counters, Desk, DeviceSpec, Emit, OnState, Opening
 from gateway.edge.ticks import Clock, next_end
 from gateway.ops.texts import say
@@ -15,15 +17,13 @@ from gateway.ports.backoff import Backoff
 from gateway.ports.ticks import ns
 from gateway.wire.payload import DeviceState
 
-_START_GAP_S = 0.05
-"""Between two commands at the start: instruments take one at a time."""
-
 
 class ListeningStation:
     """Opens the port, again after it was lost; reads, decodes, combines; notices silence.
 
-    The periods of `every_s` begin when `run` does. A reading is reported at its period's end, and bears the time of the
-    last frame in it; what a period holds when the station is cancelled is reported then.
+    The periods of `every_s` begin when `run` does. A reading is reported at its period's end, or with a duty when the
+    instrument is put to sleep, and bears the time of the last frame in it; what a period holds when the station is
+    cancelled is reported then. What the instrument stores is told when the port opens, and again after silence.
     """
 
     def __init__(
@@ -40,13 +40,18 @@ class ListeningStation:
         self.spec = spec
         self._driver = driver
         self._start = driver.kind.start
+        self._sleep = driver.wear.sleep if driver.wear else ()
         self._opening = opening
         self._clock = clock
         self._desk = Desk(spec, emit, on_state, spec.combine)
         self._listener = Listener(driver, spec.options)
+        self._settings = Settings(clock)
+        self._life = Life(spec.duty, spec.ran, clock, spec.silence_s)
+        self._is_due = asyncio.Event()
+        """The instrument is to be told something."""
         self._backoff = backoff or Backoff()
         self._port: Port | None = None
-        self._opened = self._overflowed = self._bytes = self._bytes_judged = 0
+        self._opened = self._overflowed = self._bytes = self._bytes_judged = self._answers = 0
         self._sign_ns = 0
         """When the device last gave a reading, or got a chance to: monotonic."""
         self._refusal: Rejection | None = None
@@ -73,6 +78,8 @@ class ListeningStation:
             discarded_bytes=listener.discarded,
             overflowed_bytes=self._overflowed + (self._port.overflowed if self._port else 0),
             reconnects=max(0, self._opened - 1),
+            unbelieved=self._life.unbelieved,
+            running_s=self.spec.ran.seconds,
             failures=desk.failures,
         )
 
@@ -83,7 +90,10 @@ class ListeningStation:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._live(), name=f"station {self.spec.id}")
                 group.create_task(self._watch(), name=f"silence of {self.spec.id}")
-                if self.spec.every_s > 0:
+                group.create_task(self._attend(), name=f"settings of {self.spec.id}")
+                if self.spec.duty is not None:
+                    group.create_task(self._alternate(self.spec.duty), name=f"duty of {self.spec.id}")
+                elif self.spec.every_s > 0:
                     group.create_task(self._report_in_time(), name=f"periods of {self.spec.id}")
         finally:
             self._desk.report()
@@ -113,15 +123,40 @@ class ListeningStation:
         self._opened += 1
         self._sign_ns = self._clock.mono_ns()
         self._port = port
-        await self._command(port)
+        self._is_due.set()
         while True:
             self._take(await port.read())
 
-    async def _command(self, port: Port) -> None:
-        for number, command in enumerate(self._start):
-            if number:
-                await self._clock.sleep_until(self._clock.mono_ns() + ns(_START_GAP_S))
-            await port.write(command)
+    async def _attend(self) -> None:
+        """Tell the instrument what it must know, whenever something is due."""
+        while True:
+            await self._is_due.wait()
+            self._is_due.clear()
+            if self._port is None:
+                continue
+            is_awake = self._life.is_awake
+            with contextlib.suppress(PortLost):  # the reader finds out too
+                await self._settings.tell(self._port, self._start if is_awake else self._sleep)
+                if is_awake:
+                    self._life.woke()
+                else:
+                    self._life.slept()
+                if self._desk.state == "ok":
+                    self._desk.tell("ok", self._settings.why)
+
+    async def _alternate(self, duty: Duty) -> None:
+        """Awake and asleep by turns, on a grid that begins now."""
+        start_ns = begin_ns = self._clock.mono_ns()
+        while True:
+            self._sign_ns = self._clock.mono_ns()
+            self._life.call(awake=True)
+            self._is_due.set()
+            await self._clock.sleep_until(begin_ns + ns(duty.on_s))
+            self._life.call(awake=False)
+            self._is_due.set()
+            self._desk.report()
+            begin_ns = next_end(start_ns, ns(duty.every_s), self._clock.mono_ns())
+            await self._clock.sleep_until(begin_ns)
 
     def _take(self, data: bytes | None) -> None:
         """Bytes that have just arrived; None for the end of them."""
@@ -134,6 +169,10 @@ class ListeningStation:
             return
         finally:
             self._bytes += len(data or b"")
+        answers = self._listener.take_answers()
+        self._settings.hear(answers)
+        self._answers += len(answers)
+        self._bytes -= sum(map(len, answers))
         for item in items:
             if isinstance(item, Decoded):
                 self._accept(item, mono_ns, at_ns)
@@ -144,7 +183,15 @@ class ListeningStation:
         self._sign_ns = mono_ns
         self._bytes_judged = self._bytes
         self._backoff.reset()
-        self._desk.tell("ok")
+        self._life.sign()
+        why = self._settings.why
+        if self._life.must_be_reminded():
+            self._is_due.set()
+            why = say("station.restless")
+        self._desk.tell("ok", why)
+        if not self._life.is_warm:
+            self._life.unbelieved += 1
+            return
         self._desk.add(decoded, mono_ns, at_ns)
         if self.spec.every_s <= 0:
             self._desk.report()
@@ -163,13 +210,13 @@ class ListeningStation:
             await self._clock.sleep_until(due_ns)
             now_ns = self._clock.mono_ns()
             due_ns = self._sign_ns + patience_ns
-            if self._port is None:  # absent, and that has been told
+            if self._port is None or not self._life.is_awake:  # absent, and that has been told; or to be silent
                 due_ns = now_ns + patience_ns
             elif due_ns <= now_ns:
                 due_ns = now_ns + patience_ns
-                await self._judge(self._port)
+                self._judge()
 
-    async def _judge(self, port: Port) -> None:
+    def _judge(self) -> None:
         """No reading for too long: say why, as far as the bytes tell."""
         heard, self._bytes_judged = self._bytes - self._bytes_judged, self._bytes
         sign_ns = self._sign_ns
@@ -182,7 +229,11 @@ class ListeningStation:
             reason = self._refusal.reason if self._refusal else "Truncated"
             self._desk.tell("faulty", say("station.unreadable", driver=self._driver.name, reason=reason))
         else:
-            self._desk.tell("silent", say("station.silent", seconds=f"{self.spec.silence_s:g}"))
+            if self._settings.is_refused:
+                self._desk.tell("faulty", self._settings.why)
+            else:
+                key = "station.answers" if self._answers else "station.silent"
+                self._desk.tell("silent", say(key, seconds=f"{self.spec.silence_s:g}"))
+            self._answers = 0
             # An instrument that lost its power meanwhile has forgotten what it was told at the start.
-            with contextlib.suppress(PortLost):
-                await self._command(port)
+            self._is_due.set()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from drivers.core.contract import Driver, Polled, Rejection
+from drivers.core.commands import Command, Outcome
+from drivers.core.contract import DeviceFault, Driver, Polled, Rejection
 from drivers.core.polling import Round
 from gateway.edge.asking import AskingStation
+from gateway.edge.settings import troubles_in_words
 from gateway.edge.station import DeviceSpec, Emit, OnState
 from gateway.edge.ticks import Clock
 from gateway.ports import Bus, Turn
@@ -17,7 +19,8 @@ class PolledStation(AskingStation):
     """Asks one round of questions each period.
 
     A round without any answer is missed: no reading, never one of zeros; what a round with some answers lacks is
-    flagged 9. A reading bears the time when its last answer was complete.
+    flagged 9. A reading bears the time when its last answer was complete. What the instrument stores is told before the
+    first round, and again after silence.
     """
 
     def __init__(self, spec: DeviceSpec, driver: Driver, bus: Bus, clock: Clock, emit: Emit, on_state: OnState) -> None:
@@ -25,12 +28,17 @@ class PolledStation(AskingStation):
         assert isinstance(driver.kind, Polled)
         self._kind = driver.kind
         self._requests = driver.kind.requests(spec.address, spec.options)
+        self._start = driver.kind.start(spec.options) if driver.kind.start else ()
+        self._sleep = driver.wear.sleep if driver.wear else ()
         self._late_s = 0.0
         """Silence that a device wants whose last answer may still come."""
 
     async def _round(self) -> None:
         async with self._bus.turn(self.spec.id) as turn:
             self._begin()
+            if self._start and not self._is_told and not turn.is_probe:
+                self._why = troubles_in_words(await self._tell(turn, self._start))
+                self._is_told = True
             asking = Round(self._kind, self._requests, self.spec.options, 1 if turn.is_probe else TRIES)
             try:
                 mono_ns, at_ns = await self._ask(turn, asking)
@@ -68,3 +76,24 @@ class PolledStation(AskingStation):
             if asking.missing and not asking.answered:
                 break  # it has not said a word: the rest of the questions would only keep the others waiting
         return mono_ns, at_ns
+
+    async def _put_to_sleep(self) -> None:
+        async with self._bus.turn(self.spec.id) as turn:
+            self._why = troubles_in_words(await self._tell(turn, self._sleep))
+        if self._why and self._desk.state == "ok":
+            self._desk.tell("ok", self._why)
+
+    async def _tell(self, turn: Turn, commands: tuple[Command, ...]) -> list[tuple[Command, Outcome]]:
+        """Say commands, each until its answer comes or the tries are used up; those that it did not obey."""
+        troubles: list[tuple[Command, Outcome]] = []
+        for command in commands:
+            asking = Round(self._kind, (self._kind.ask(command.data, self.spec.options),), self.spec.options, TRIES)
+            await self._ask(turn, asking)
+            self._late_s = asking.wait_s
+            self._rejected.update(asking.rejected)
+            self._discarded += asking.discarded
+            if asking.answered:
+                continue
+            is_refused = any(isinstance(refusal, DeviceFault) for refusal in asking.refusals)
+            troubles.append((command, "refused" if is_refused else "unanswered"))
+        return troubles

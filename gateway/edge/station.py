@@ -9,6 +9,7 @@ from typing import Protocol
 
 from drivers.core.contract import Decoded, Options
 from gateway.edge.combine import Combiner, Method
+from gateway.edge.life import Duty, RunTime
 from gateway.ports import Port
 from gateway.wire.payload import DeviceState
 
@@ -34,6 +35,10 @@ class DeviceSpec:
     silence_s: float = 10.0
     address: int = DEFAULT_ADDRESS
     options: Options = field(default_factory=dict)
+    duty: Duty | None = None
+    """One that sleeps between its readings, one of which comes of each waking; `every_s` is then the duty's."""
+    ran: RunTime = field(default_factory=RunTime)
+    """Goes on counting here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,10 @@ class Counters:
     """Bytes that came faster than they were read."""
     reconnects: int = 0
     """How often its port was opened again after it was lost."""
+    unbelieved: int = 0
+    """Readings of a device that was asleep or warming up: not handed on."""
+    running_s: float = 0.0
+    """How long the instrument has run, all its earlier lives on this node included."""
     failures: int = 0
     """Exceptions of its driver, or of who takes its reports: errors in a program."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from drivers.core.contract import Line
@@ -14,11 +14,12 @@ from gateway.ports.inbox import Inbox
 
 
 class Wire:
-    """A port in memory. The test speaks with `say` and reads what was written in `written`."""
+    """A port in memory. The test speaks with `say` and reads what was written in `written`; `obey` answers commands."""
 
     name = "/dev/wire"
 
-    def __init__(self) -> None:
+    def __init__(self, obey: Callable[[bytes], bytes] = lambda data: b"") -> None:
+        self.obey = obey
         self.inbox = Inbox()
         self.written: list[bytes] = []
         self.is_closed = False
@@ -38,6 +39,8 @@ class Wire:
 
     async def write(self, data: bytes) -> None:
         self.written.append(data)
+        if reply := self.obey(data):
+            self.say(reply)
 
     async def drain_input(self) -> int:
         return self.inbox.clear()

@@ -6,7 +6,7 @@ import itertools
 
 from tests.edge import test_listening as listening
 from tests.edge import test_polled as polled
-from tests.edge.field import Ear, Socket, Wire, living
+from tests.edge.field import Ear, Socket, living
 from tests.ports.virtual_clock import VirtualClock
 
 YEAR_NS = 365 * 86_400 * 10**9
@@ -32,7 +32,7 @@ async def test_a_polled_device_is_asked_neither_faster_nor_slower() -> None:
 
 
 async def test_a_listening_devices_periods_and_its_silence_are_monotonic() -> None:
-    clock, wire, ear = VirtualClock(), Wire(), Ear()
+    clock, wire, ear = VirtualClock(), listening.pms(), Ear()
     station = listening.build(Socket(wire), ear, clock, every_s=10.0, combine="mean", silence_s=30.0)
     async with living(station):
         for step_ns in (0, *STEPS):

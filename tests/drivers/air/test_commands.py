@@ -50,7 +50,8 @@ def test_the_start_is_made_of_known_commands(name: str) -> None:
     kind = find(name).kind
     assert isinstance(kind, Listening)
     assert kind.start
-    assert set(kind.start) <= {command.data for command in COMMANDS[name].values()}
+    assert set(kind.start) <= set(COMMANDS[name].values())
+    assert all(command.name == key for key, command in COMMANDS[name].items() if command in kind.start)
 
 
 @pytest.mark.parametrize("name", ["plantower-pmsx003", "plantower-pms5003t", "plantower-pms5003st"])

@@ -36,8 +36,8 @@ def test_stop_start_and_auto_send(name: str) -> None:
     assert one.tick(2.0) == b""
     assert one.answer(COMMANDS["read"].data, 2.0) == NO
     assert COMMANDS["get_coefficient"].is_acknowledged_by(one.answer(COMMANDS["get_coefficient"].data, 2.0))
-    for data in START:
-        assert one.answer(data, 3.0)
+    for command in START:
+        assert command.is_acknowledged_by(one.answer(command.data, 3.0))
     assert one.tick(4.0)
 
 

@@ -50,12 +50,16 @@ def test_a_working_period_reports_once() -> None:
 
 def test_the_start_brings_back_a_sensor_that_was_left_asleep_in_query_mode_with_a_period() -> None:
     from drivers.air.nova import START
+    from drivers.core.commands import Setup
 
     one = simulated("nova-sds011")
     for name in ("set_period_1min", "set_query_mode", "sleep"):
         one.answer(COMMANDS[name].data, 1.0)
-    for data in START:
-        one.answer(data, 2.0)
+    setup = Setup(START)
+    while (command := setup.command) is not None:
+        if not setup.hear(one.answer(command.data, 2.0)):
+            setup.timeout()
+    assert setup.troubles == []
     assert all(one.tick(float(t)) for t in range(3, 8))
 
 

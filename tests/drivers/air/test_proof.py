@@ -54,7 +54,14 @@ def test_driver_tells_how_to_use_it(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_that_calibrates_is_sent_on_its_own(name: str) -> None:
     kind = find(name).kind
-    sent = kind.start if isinstance(kind, Listening) else tuple(r.data for r in kind.requests(1, {}))
+    if isinstance(kind, Listening):
+        sent = [command.data for command in kind.start]
+    else:
+        choices = [{name: said} for name, option in find(name).options.items() for said in option.choices]
+        sent = [request.data for request in kind.requests(1, {})]
+        sent += [command.data for options in choices if kind.start for command in kind.start(options)]
+    wear = find(name).wear
+    sent += [command.data for command in (wear.sleep if wear else ())]
     for data in sent:
         for calibration in (b"\xff\x01\x87", b"\xff\x01\x88", b"\x68\x02\x08", b"\xaa\xb4\x05", b"\x7e\x00\x56"):
             assert calibration not in data

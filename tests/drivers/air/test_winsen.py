@@ -48,8 +48,8 @@ def test_zh03b_sleeps_and_the_start_wakes_it() -> None:
     one.answer(winsen_zh03b.COMMANDS["set_qa_mode"].data, 1.0)
     assert one.tick(2.0) == b""
     assert one.answer(winsen_zh03b.COMMANDS["read"].data, 3.0) == b""
-    for data in winsen_zh03b.START:
-        one.answer(data, 4.0)
+    for command in winsen_zh03b.START:
+        one.answer(command.data, 4.0)
     assert one.tick(5.0)
 
 
