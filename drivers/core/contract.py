@@ -221,7 +221,8 @@ class Dialogue:
 @dataclass(frozen=True, slots=True)
 class Telling:
     """One report out of a radio payload. `at_ns` is its own wall time (ns since the epoch), `age_s` how long ago it was
-    measured, where the device says either (its log, its history); with neither it is of the moment it is heard.
+    measured, where the device says either (its log, its history); with neither it is of the moment it is heard. One
+    without values and quality is no reading: its info tells what the device is.
     """
 
     decoded: Decoded

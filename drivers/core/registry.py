@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "gateway.drivers"
-FAMILIES = ("drivers.air", "drivers.water", "drivers.energy")
+FAMILIES = ("drivers.air", "drivers.water", "drivers.energy", "drivers.radio")
 
 
 class UnknownDriver(LookupError):
