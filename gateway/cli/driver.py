@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from drivers.core import hearing, prove, registry, vectors
-from drivers.core.contract import Dialogue, Driver, Options, Polled, Rejection
+from drivers.core.contract import Dialogue, Driver, Options, Polled, Rejection, Uplink
 from drivers.core.load_map import MapError
 from gateway.cli import driver_shown as shown
 from gateway.ops.texts import say
@@ -48,7 +48,9 @@ def show(name: Name, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(facts, ensure_ascii=False))
         return
     typer.echo(f"{driver.name}: {driver.title}\n")
-    line = f"{driver.line.baud} baud, {driver.line.bits}{driver.line.parity}{driver.line.stop:g}"
+    line = "-"
+    if not isinstance(driver.kind, Uplink):
+        line = f"{driver.line.baud} baud, {driver.line.bits}{driver.line.parity}{driver.line.stop:g}"
     rows = [
         [say("driver.head_class"), driver.device_class],
         [say("driver.head_kind"), shown.kind(driver)],
@@ -76,6 +78,7 @@ def decode(
     option: Annotated[
         list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help=say("driver.option"))
     ] = None,
+    fport: Annotated[int | None, typer.Option("--fport", min=1, max=223, help=say("driver.fport"))] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run bytes through the code that stations use. Ends with 0 also where every frame was refused."""
@@ -100,7 +103,7 @@ def decode(
     elif isinstance(driver.kind, Polled) and request is None:
         heard = hearing.hear_joined(driver, received, options)
     else:
-        heard = hearing.hear(driver, [received], options, question, ends=True)
+        heard = hearing.hear(driver, [received], options, question, ends=True, fport=fport)
     rejected = Counter(refusal.reason for refusal in heard.refusals)
     if as_json:
         readings = [
