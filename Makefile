@@ -34,7 +34,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench $(BENCH)
 
 faults: $(VENV)/dev.stamp
-	$(BIN)/python -m tests.faults --long
+	$(BIN)/python -m tests.faults --long $(FAULTS)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""`python -m tests.faults [--short|--long] [--only L3,C1] [--seed N] [--jobs N] [--json]`: plays the faults."""
+"""`python -m tests.faults [--short|--long] [--only L3,C1] [--seed N] [--jobs N] [--json] [--keep FILE]`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from tests.faults.scenario import SHORT_SLACK, Result, Tally, all_scenarios, over_all, play
 from tests.faults.table import print_table
@@ -28,17 +30,24 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="what everything random follows from (default 1)")
     parser.add_argument("--jobs", type=int, default=1, help="so many at once, each in a process of its own")
     parser.add_argument("--json", action="store_true", help="one JSON line a row, as it is known")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="rows are kept there, and not played again")
     said = parser.parse_args()
     wanted = [each for each in said.only.split(",") if each] or list(scenarios)
     if unknown := set(wanted) - set(scenarios):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
-    results: list[Result] = []
-    for result in _play_beside(wanted, said) if said.jobs > 1 else _play(wanted, said):
+    results = [] if said.keep is None else list(_kept(wanted, said))
+    known = {each.id for each in results}
+    to_play = [name for name in wanted if name not in known]
+    for result in _play_beside(to_play, said) if said.jobs > 1 else _play(to_play, said):
         results.append(result)
+        if said.keep is not None:
+            with said.keep.open("a") as file:
+                file.write(json.dumps(asdict(result), ensure_ascii=False, default=str) + "\n")
         print(f"{result.id} {result.verdict} in {result.seconds:g} s: {result.figure}", file=sys.stderr, flush=True)
         if said.json:
             print(json.dumps(asdict(result), ensure_ascii=False, default=str), flush=True)
     summary = list(over_all(results, said.seed, 1.0 if said.long else SHORT_SLACK)) if len(wanted) > 1 else []
+    results.sort(key=lambda each: wanted.index(each.id))
     if said.json:
         for row in summary:
             print(json.dumps(asdict(row), ensure_ascii=False), flush=True)
@@ -48,6 +57,18 @@ def main() -> int:
         if "traceback" in result.details:
             print(f"\n{result.id}:\n{result.details['traceback']}", file=sys.stderr)
     return int(any(result.verdict != "met" for result in [*results, *summary]))
+
+
+def _kept(wanted: list[str], said: argparse.Namespace) -> Iterator[Result]:
+    """The last word of the file on each, at this length and from this seed."""
+    if said.keep.exists():
+        rows = [_result(json.loads(line)) for line in said.keep.read_text().splitlines()]
+        fitting = [each for each in rows if (each.seed, each.is_long) == (said.seed, said.long) and each.id in wanted]
+        yield from {each.id: each for each in fitting}.values()
+
+
+def _result(row: dict[str, Any]) -> Result:
+    return Result(**{**row, "tally": Tally(**row["tally"]) if row["tally"] else None})
 
 
 def _play(wanted: list[str], said: argparse.Namespace) -> Iterator[Result]:
@@ -69,9 +90,16 @@ def _play_beside(wanted: list[str], said: argparse.Namespace) -> Iterator[Result
         except ValueError:
             fault, must = all_scenarios()[name].fault, all_scenarios()[name].must
             return Result(
-                name, fault, must, f"ended with {ended.returncode}: {ended.stderr[-300:]}", said.seed, "broken", 0.0
+                name,
+                fault,
+                must,
+                f"ended with {ended.returncode}: {ended.stderr[-300:]}",
+                said.seed,
+                "broken",
+                0.0,
+                is_long=said.long,
             )
-        return Result(**{**row, "tally": Tally(**row["tally"]) if row["tally"] else None})
+        return _result(row)
 
     beside = [name for name in wanted if not said.long or name not in ALONE]
     with ThreadPoolExecutor(said.jobs) as pool:

@@ -8,6 +8,7 @@ import time
 from gateway.sim.faults import Faults
 from tests.faults.scenario import Finding, Form, scenario
 from tests.rig.gateway import wait_until
+from tests.rig.oracle import Counts
 from tests.rig.world import DEFAULTS, World
 
 # What a long cable in a ceiling does, all at once.
@@ -20,9 +21,8 @@ def black_hole(form: Form) -> Finding:
 
     Meanwhile the instrument's line mangles every fourth frame: what came whole is owed nevertheless.
     """
-    with World(
-        form.folder, with_line=True, serial=CABLE, seed=form.seed, is_quick=not form.is_long, edge='keepalive = "5 s"'
-    ) as w:
+    edge = "" if form.is_long else 'keepalive = "5 s"'
+    with World(form.folder, with_line=True, serial=CABLE, seed=form.seed, is_quick=not form.is_long, edge=edge) as w:
         w.start()
         for seconds in (2.0, form.pick(11, 600)):
             w.line.do(w.line.proxy.black_hole)
@@ -48,12 +48,25 @@ def _flows(w: World, timeout_s: float = 60.0) -> None:
     "L5", "kill -9 of mosquitto in its default configuration after it acknowledged", 'lost 0 with confirm = "stored"'
 )
 def forgetful_broker(form: Form) -> Finding:
-    """Ingest is away, the broker acknowledges and keeps in memory; it is killed, and everything it had is gone."""
+    """Ingest is away, the broker acknowledges and keeps in memory; it is killed, and everything it had is gone.
+
+    The long form does the same to a node that takes the broker's word, to say what that costs.
+    """
+    counts, forgotten = _forget(form, "stored", form.count(2, 5))
+    figure = f"{counts}; {forgotten} were in the broker's memory only"
+    if form.is_long:
+        trusting, _ = _forget(form, "broker", 2)
+        figure += f' (with confirm = "broker" lost {len(trusting.lost)} of {trusting.owed})'
+    return Finding(figure, counts.is_clean and forgotten > 0, counts)
+
+
+def _forget(form: Form, confirm: str, times: int) -> tuple[Counts, int]:
+    """What the oracle says, and how many readings the broker had in its memory when it was killed."""
     dice = random.Random(form.seed)
     forgotten = 0
-    with World(form.folder, broker=DEFAULTS, is_quick=not form.is_long) as w:
+    with World(form.folder / confirm, broker=DEFAULTS, confirm=confirm, is_quick=not form.is_long) as w:
         w.start()
-        for _ in range(form.count(2, 5)):
+        for _ in range(times):
             w.ingest.kill()
             stored = w.stored()
             w.wait_said(int(dice.uniform(20, form.pick(60, 600))), 120)
@@ -63,8 +76,7 @@ def forgetful_broker(form: Form) -> Finding:
             w.broker.start()
             w.ingest.start()
             w.wait_stored(stored + 1)
-        counts = w.finish(form.pick(60, 600))
-    return Finding(f"{counts}; {forgotten} were in the broker's memory only", counts.is_clean, counts)
+        return w.finish(form.pick(60, 600 if confirm == "stored" else 30)), forgotten
 
 
 @scenario("R1", "broker back", "first live reading ≤ 2 s")

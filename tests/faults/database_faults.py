@@ -16,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from gateway.wire.times import format_time
 from tests.faults.scenario import Finding, Form, scenario
 from tests.rig.gateway import wait_until
+from tests.rig.oracle import Counts
 from tests.rig.world import World
 
 BAD_SPOOL = "0badbadb"
@@ -106,12 +107,27 @@ def ingest_kills(form: Form) -> Finding:
 
 @scenario("L8", "kill -9 of VictoriaMetrics at random moments after its yes", "lost 0")
 def forgetful_database(form: Form) -> Finding:
-    """It says 204 and has nothing on disk yet. The short form only shortens our patience."""
+    """It says 204 and has nothing on disk yet. The short form only shortens our patience.
+
+    The long form does the same to a node that takes the broker's word, to say what that costs.
+    """
+    kills = form.count(1, 20)
+    counts, forgotten = _forget(form, "stored", kills)
+    figure = f"{kills} kills: {counts}; {forgotten} had been forgotten"
+    if form.is_long:
+        trusting, _ = _forget(form, "broker", 3)
+        figure += f' (with confirm = "broker" lost {len(trusting.lost)} of {trusting.owed})'
+    return Finding(figure, counts.is_clean and (forgotten > 0 or not form.is_long), counts)
+
+
+def _forget(form: Form, confirm: str, kills: int) -> tuple[Counts, int]:
+    """What the oracle says, and how many readings were gone from the database after a kill."""
     dice = random.Random(form.seed)
-    kills, forgotten = form.count(1, 20), 0
+    forgotten = 0
     # Measured with version 1.79: a new series survives 12 s after the yes and not yet 10 s after it.
     influx = "" if form.is_long else 'durable_after = "15 s"'
-    with World(form.folder, sink="victoria", is_quick=not form.is_long, influx=influx) as w:
+    folder, is_quick = form.folder / confirm, not form.is_long
+    with World(folder, sink="victoria", confirm=confirm, is_quick=is_quick, influx=influx) as w:
         w.start()
         for _ in range(kills):
             time.sleep(dice.uniform(0.2, form.pick(5, 60)))
@@ -120,5 +136,4 @@ def forgetful_database(form: Form) -> Finding:
             time.sleep(dice.uniform(0, 1))
             w.victoria.start()
             forgotten += max(0, before - w.stored())
-        counts = w.finish(form.pick(90, 900))
-    return Finding(f"{kills} kills: {counts}; {forgotten} had been forgotten", counts.is_clean, counts)
+        return w.finish(form.pick(90, 900 if confirm == "stored" else 60)), forgotten

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.ingest.ledger import LOST, SqliteLedger
@@ -61,7 +61,8 @@ def _fill(form: Form, disk: Path) -> Finding:
     # A few numbers are events; one of those may be among the dropped.
     is_exact = 0 <= declared - missing <= 3 and not account.unaccounted and not both
     is_met = is_alive and is_exact and missing > 0 and not (counts.duplicated or counts.altered or counts.strange)
-    return Finding(figure, is_met, None, {"declared and stored": both})
+    # What was dropped is no loss here: it was declared.
+    return Finding(figure, is_met, replace(counts, lost=()), {"declared and stored": both})
 
 
 @dataclass(frozen=True, slots=True)

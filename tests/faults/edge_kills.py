@@ -15,6 +15,8 @@ from tests.rig.world import World
 
 RATE_HZ = 40.0
 MAX_SIZE, MAX_BYTES = "1 MB", 1_000_000
+MOST_CALLS = 40
+"""Of each kind: what a run of ten seconds makes of those that come with every commit."""
 COMMIT_S = 0.5
 """The window of a commit, and what the commit and the news of it take on a busy machine."""
 
@@ -69,9 +71,8 @@ def edge_kills(form: Form) -> Finding:
     kills = f"{random_kills} kills at random, {len(places)} at calls, {failed} calls failed"
     figure = f"{kills}: {counts}; re-sent at most {most} a restart, {len(beyond)} of them not to be"
     details: dict[str, object] = {"places": places, "beyond": beyond[:20]}
-    return Finding(
-        figure, counts.is_clean and not beyond and len(places) >= form.count(4, 20) and failed > 0, counts, details
-    )
+    has_done_enough = len(places) >= form.count(4, 2 * MOST_CALLS) and failed > 0
+    return Finding(figure, counts.is_clean and not beyond and has_done_enough, counts, details)
 
 
 def _kill(program: Gateway, restarts: Restarts) -> None:
@@ -80,11 +81,11 @@ def _kill(program: Gateway, restarts: Restarts) -> None:
 
 
 def _kill_at_calls(w: World, form: Form, restarts: Restarts, dice: random.Random) -> list[str]:
-    """Each call of `CALLS`, the 1st, 2nd, … of it, until one is not reached; where the process was killed."""
+    """Each call of `CALLS` in a short run, the 1st, the 2nd, … of it; where the process was killed."""
     places = []
     log = form.folder / "strace.log"
     for call in CALLS:
-        for nth in range(1, form.count(1, 7) + 1) if form.is_long else [dice.randint(1, 2)]:
+        for nth in range(1, MOST_CALLS + 1) if form.is_long else [dice.randint(1, 2)]:
             log.unlink(missing_ok=True)
             if call == "rename":
                 # The one rename is that of the revisions of `about`, which are written where they are new.
@@ -93,7 +94,7 @@ def _kill_at_calls(w: World, form: Form, restarts: Restarts, dice: random.Random
             edge = Gateway(w.folder / "edge.toml", before=before)
             edge.start()
             # Truncation comes when a segment is full.
-            deadline = time.monotonic() + form.pick(6, 40 if call == "ftruncate" else 12)
+            deadline = time.monotonic() + form.pick(6, 40 if call == "ftruncate" else 15)
             while edge.is_running and time.monotonic() < deadline:
                 time.sleep(0.02)
             if edge.is_running:

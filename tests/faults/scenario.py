@@ -55,7 +55,7 @@ class Finding:
 
     figure: str
     is_met: bool
-    counts: Counts | None = None
+    counts: Counts | Tally | None = None
     details: dict[str, object] = field(default_factory=dict)
 
 
@@ -85,12 +85,21 @@ class _Function:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What the rows over all scenarios need of one."""
+    """What the rows over all scenarios need of one; of several plays the worst 99th percentile."""
 
     arrived: int
     duplicated: int
     timed: int
     p99_ms: float
+
+    def with_counts(self, counts: Counts) -> Tally:
+        """This and another play."""
+        return Tally(
+            self.arrived + counts.arrived,
+            self.duplicated + counts.duplicated,
+            self.timed + len(counts.errors_ms),
+            max(self.p99_ms, round(counts.p99_ms(), 2)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ class Result:
     seconds: float
     tally: Tally | None = None
     details: dict[str, object] = field(default_factory=dict)
+    is_long: bool = False
 
 
 _ALL: dict[str, Scenario] = {}
@@ -148,11 +158,13 @@ def play(scenario: Scenario, *, is_long: bool, seed: int) -> Result:
         else:
             figure, verdict = finding.figure, _verdict(finding.is_met)
             counts, details = finding.counts, dict(finding.details)
-            if counts is not None:
-                tally = Tally(counts.arrived, counts.duplicated, len(counts.errors_ms), round(counts.p99_ms(), 2))
+            if isinstance(counts, Tally):
+                tally = counts
+            elif counts is not None:
+                tally = Tally(0, 0, 0, 0.0).with_counts(counts)
                 details["lost"] = [str(tuple(each)) for each in counts.lost[:10]]
     seconds = round(time.monotonic() - started, 1)
-    return Result(scenario.id, scenario.fault, scenario.must, figure, seed, verdict, seconds, tally, details)
+    return Result(scenario.id, scenario.fault, scenario.must, figure, seed, verdict, seconds, tally, details, is_long)
 
 
 def over_all(results: list[Result], seed: int, slack: float) -> Iterator[Result]:

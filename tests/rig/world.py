@@ -52,6 +52,7 @@ class World:
         ear: Sequence[str] = ("lanna/v1/#",),
         is_quick: bool = False,
         edge: str = "",
+        confirm: str = "stored",
         influx: str = "",
         flags: Sequence[str] = (),
         spool: Path | None = None,
@@ -74,6 +75,7 @@ class World:
         if is_quick:
             edge += '\nresend_after = "5 s"'
         self._edge, self._influx, self._max_size, self._before = edge, influx, max_size, before
+        self._confirm = confirm
         self._stack = ExitStack()
         self.line: Line
         self.ear: Ear
@@ -112,7 +114,13 @@ class World:
             enter(instrument)
         names = {f"pms-{each.device}": each.link for each in self.instruments}
         config = edge_config(
-            self.folder, broker=url, devices=names, spool=self.spool, max_size=self._max_size, mqtt=self._edge
+            self.folder,
+            broker=url,
+            devices=names,
+            confirm=self._confirm,
+            spool=self.spool,
+            max_size=self._max_size,
+            mqtt=self._edge,
         )
         self.edge = Gateway(config, before=self._before)
         self.ingest = Gateway(backbone_config(self.folder, broker=self.broker.url, sink=table, extra=self._ingest))
