@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from gateway.ingest.alarms import Alarms
 from gateway.ingest.batch import Batch, Gathering, backoff
 from gateway.ingest.counters import Counters
 from gateway.ingest.ledger import Ledger, LedgerError
@@ -79,6 +80,7 @@ class Ingest:
         self._broker = broker
         self._on_state = on_state
         self._states: dict[str, tuple[str, str]] = {}
+        self._alarms = Alarms(settings.root)
         self._reader = Reader(
             settings.root,
             retention_ns=int(settings.retention_s * SECOND),
@@ -148,6 +150,7 @@ class Ingest:
         if self._states.get(part) != (state, why):
             self._states[part] = (state, why)
             self._on_state(part, state, why)
+            self._alarms.changed(part, state, why)
 
     async def _stay_connected(self) -> None:
         await stay_connected(self._broker, lambda: None, self._use, on_state=self._state_of("broker"))
@@ -166,6 +169,8 @@ class Ingest:
         await connection.subscribe(*kinds)
         self.is_subscribed = True
         self._settler.connected(connection)
+        if self._settings.confirms:
+            self._alarms.connected(connection)
 
     async def _receive(self, connection: Connection) -> None:
         while True:

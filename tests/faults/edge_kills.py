@@ -48,18 +48,27 @@ class Restarts:
     "lost 0 beyond the commit window; a restart re-sends what was in flight or settled since the last commit, no more",
 )
 def edge_kills(form: Form) -> Finding:
-    """One world: first the random kills, then one at each openat, write, sync, truncate, rename, unlink."""
+    """One world: first the random kills, some while the broker is away and the card has the only copy; then one at
+    each openat, write, sync, truncate, rename, unlink.
+    """
     if find_program("strace") is None:
         raise CannotRun("needs strace (sudo apt-get install strace)")
     dice = random.Random(form.seed)
     restarts = Restarts()
+    away = 0
     with World(form.folder, rate_hz=RATE_HZ, with_ear=True, max_size=MAX_SIZE) as w:
         w.start()
         random_kills = form.count(5, 200)
         for _ in range(random_kills):
-            time.sleep(dice.uniform(0.05, 2.5) if dice.random() < 0.8 else dice.uniform(0.0, 0.6))
+            if is_away := dice.random() < 0.3:
+                w.broker.stop()
+            time.sleep(dice.uniform(0.05, form.pick(2.5, 5)) if dice.random() < 0.8 else dice.uniform(0.0, 0.6))
             _kill(w.edge, restarts)
+            away += is_away
             w.edge.start()
+            if is_away:
+                time.sleep(dice.uniform(0.0, 2.0))
+                w.broker.start()
         wait_until(lambda: w.instruments[0].boots[-1].ended_mono is None, 20, "the node reads again")
         time.sleep(1.5)
         _kill(w.edge, restarts)
@@ -68,7 +77,7 @@ def edge_kills(form: Form) -> Finding:
         w.edge.start()
         counts = w.finish(180)
         most, beyond = restarts.judge(w.ear)
-    kills = f"{random_kills} kills at random, {len(places)} at calls, {failed} calls failed"
+    kills = f"{random_kills} kills at random ({away} without a broker), {len(places)} at calls, {failed} calls failed"
     figure = f"{kills}: {counts}; re-sent at most {most} a restart, {len(beyond)} of them not to be"
     details: dict[str, object] = {"places": places, "beyond": beyond[:20]}
     has_done_enough = len(places) >= form.count(4, 2 * MOST_CALLS) and failed > 0

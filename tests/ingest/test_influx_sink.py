@@ -103,6 +103,8 @@ def test_a_batch_that_is_only_too_large_is_split_and_stored_whole(stub: InfluxSt
         (Answer(429, "quota", {"Retry-After": "86400"}), False, 600.0, "429"),
         (Answer(503, "busy", {"Retry-After": "3"}), False, 3.0, "503"),
         (Answer(503, "busy", {"Retry-After": "soon"}), False, None, "503"),
+        (Answer(503, "busy", {"Retry-After": "Fri, 31 Dec 2199 23:59:59 GMT"}), False, 600.0, "503"),
+        (Answer(503, "busy", {"Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"}), False, 0.0, "503"),
         (Answer(500, "internal"), False, None, "500"),
         (Answer(act="cut"), False, None, "127.0.0.1"),
         (Answer(act="hang"), False, None, "127.0.0.1.*imed out"),

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
@@ -182,11 +184,23 @@ class InfluxSink:
 
 def _unavailable(status: int, body: object, headers: object, url: str) -> Unavailable:
     wish = headers.get("Retry-After") if headers is not None and hasattr(headers, "get") else None
-    after_s = min(float(wish), _RETRY_AFTER_BOUND_S) if isinstance(wish, str) and wish.strip().isdigit() else None
+    after_s = _seconds(wish) if isinstance(wish, str) else None
     why = f"{url} answered {status}: {_message(body)}" if status else f"{url}: {_message(body)}"
     return Unavailable(
         why[:_WHY_BOUND], retry_after_s=after_s, needs_person=300 <= status < 500 and status not in _WAIT
     )
+
+
+def _seconds(wish: str) -> float | None:
+    """Retry-After in either of its forms (RFC 9110, 10.2.3): seconds, or a date by our own clock; None for neither."""
+    wish = wish.strip()
+    if wish.isdecimal() and wish.isascii():
+        return min(float(wish[:9]), _RETRY_AFTER_BOUND_S)
+    try:
+        left_s = parsedate_to_datetime(wish).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(0.0, left_s), _RETRY_AFTER_BOUND_S)
 
 
 def _message(body: object) -> str:
