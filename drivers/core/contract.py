@@ -210,12 +210,15 @@ class Dialogue:
 
     `begin(address, options)` makes the session; it raises ValueError for options that make no sense. `framer` finds
     the device's answers in bytes that were heard elsewhere, and `explain(answer, options)` tells what a lone one says;
-    what is no reading has `info` alone.
+    what is no reading has `info` alone. `has_letter_address`: 0 to 9 stand for themselves, letters by their code (97
+    is a). `needs_wires(options)`: breaks or changes of speed, which not every port can do.
     """
 
     begin: Callable[[int, Options], Session]
     framer: Callable[[Options], Framer]
     explain: Callable[[bytes, Options], Decoded]
+    has_letter_address: bool = False
+    needs_wires: Callable[[Options], bool] = lambda options: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,5 +293,7 @@ class Driver:
     wear: Wear | None = None
     sometimes: tuple[str, ...] = ()
     """Quantities that only some settings or models give."""
+    gives: Callable[[Options], tuple[str, ...]] | None = None
+    """`gives(options)`: the quantities of a device with these options, where they follow from the options alone."""
     vectors: tuple[str, str] | None = None
     """Package and file name of the test vectors, as `importlib.resources` finds them."""

@@ -45,7 +45,7 @@ DRIVERS = (
         title="Electricity meter with optical head (IEC 62056-21, modes A, B, C)",
         device_class="energy",
         models=("Landis+Gyr E350, ZMD120", "Iskra MT174", "ACE3000", "meters with an IEC 1107 head"),
-        kind=Dialogue(_session, _framer, _explain),
+        kind=Dialogue(_session, _framer, _explain, needs_wires=lambda options: options.get("speed", OFFERED) != SLOW),
         quantities=QUANTITIES,
         sometimes=tuple(name for name in _SOMETIMES if name not in QUANTITIES),
         line=wire.SLOW,

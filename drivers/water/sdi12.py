@@ -15,10 +15,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from drivers.core.contract import Decoded, DeviceFault, Dialogue, Driver, Line, Option, Options, Rejection, Session
+from drivers.core.contract import (
+    Decoded,
+    DeviceFault,
+    Dialogue,
+    Driver,
+    Line,
+    Option,
+    Options,
+    Rejection,
+    Session,
+    Truncated,
+)
 from drivers.water import sdi12_wire as wire
-from drivers.water.sdi12_session import Meaning, Sdi12Session
-from drivers.water.sdi12_values import named_values, unnamed_values
+from drivers.water.sdi12_session import Sdi12Session
+from drivers.water.sdi12_values import Meaning, Measurement, plan
 from drivers.water.simulated_sdi12 import SimulatedSdi12
 
 _SUSPECT, _FAIL = 3, 4
@@ -44,10 +55,29 @@ def vega_meaning(values: tuple[float, ...], info: Mapping[str, str | int]) -> De
     return Decoded(named, dict.fromkeys(_SPOILT, flag) if status else {}, {**info, "status_code": status})
 
 
+def generic_plan(options: Options) -> tuple[Measurement, ...]:
+    """What the options `values` and `command` say. Raises ValueError where it makes no sense."""
+    return plan(str(options.get("values", "")), str(options.get("command", "M")))
+
+
+def generic_names(options: Options) -> tuple[str, ...]:
+    """Which quantities a described sensor gives; of one that is not described, the first few numbered ones."""
+    return tuple(name for one in generic_plan(options) for name in one.names) or _UNNAMED[:3]
+
+
 def generic_meaning(options: Options) -> Meaning:
-    """What the option `values` says; without it the values bear numbers. Raises ValueError where it makes no sense."""
-    text = str(options.get("values", ""))
-    return named_values(text) if text.strip() else unnamed_values
+    """What a lone answer says: as many values as the first measurement has that fits."""
+    measurements = generic_plan(options)
+
+    def meaning(values: tuple[float, ...], info: Mapping[str, str | int]) -> Decoded:
+        for measurement in measurements[:-1]:
+            try:
+                return measurement.meaning(values, info)
+            except Truncated:
+                continue
+        return measurements[-1].meaning(values, info)
+
+    return meaning
 
 
 def explain(meaning: Meaning, answer: bytes, options: Options) -> Decoded:
@@ -69,18 +99,30 @@ def explain(meaning: Meaning, answer: bytes, options: Options) -> Decoded:
     return Decoded({}, {}, {"address": identity.address, **identity.info()})
 
 
-def _session(meaning: Meaning, address: int, options: Options) -> Session:
-    return Sdi12Session(letter(address), str(options.get("command", "M")), str(options.get("crc", "auto")), meaning)
+def _vega_session(address: int, options: Options) -> Session:
+    command = str(options.get("command", "M"))
+    return _session(address, options, (Measurement(command, vega_meaning, _VEGA),))
+
+
+def _session(address: int, options: Options, measurements: tuple[Measurement, ...]) -> Session:
+    return Sdi12Session(letter(address), measurements, str(options.get("crc", "auto")), breaks=_breaks(options))
+
+
+def _breaks(options: Options) -> bool:
+    return options.get("breaks", "port") == "port"
 
 
 _CRC = Option(
     "auto", "whether the CRC is asked for; auto: from SDI-12 1.3 on, as the sensor says", ("auto", "on", "off")
 )
+_BREAKS = Option(
+    "port", "who makes the break before each command: our port, or the adapter by itself", ("port", "adapter")
+)
 _COMMAND = Option("M", "which measurement is asked for", _COMMANDS)
 _LINE = Line(baud=1200, bits=7, parity="E")
 _WIRING = "12 V, ground and one data wire to an SDI-12 adapter; a plain UART needs inversion and half duplex."
 _BUS_QUIRKS = (
-    "Address 0 to 9; letters by their code, such as 97 for a. Ask one sensor at a time who it is with ?!.",
+    "Its address is a character, 0 to 9, a to z or A to Z. Ask one sensor at a time who it is with ?!.",
     "A change of settings by another visitor stays unseen: look at its identity and units at each visit.",
 )
 
@@ -91,14 +133,18 @@ DRIVERS = (
         device_class="water",
         models=("VEGAPULS C 21", "VEGAPULS C 22"),
         kind=Dialogue(
-            partial(_session, vega_meaning), lambda options: wire.line_framer(), partial(explain, vega_meaning)
+            _vega_session,
+            lambda options: wire.line_framer(),
+            partial(explain, vega_meaning),
+            has_letter_address=True,
+            needs_wires=_breaks,
         ),
         quantities=_VEGA,
         line=_LINE,
         sources=("VEGA 58345-EN-200806", "VEGA 58342-EN-200121", "SDI-12 specification v1.4"),
         silence_s=180.0,
         default_address=0,
-        options={"command": _COMMAND, "crc": _CRC},
+        options={"command": _COMMAND, "crc": _CRC, "breaks": _BREAKS},
         wiring=_WIRING,
         quirks=(
             "Its stage holds from the reference that is stored in it (aXWSR): keep the distance beside it.",
@@ -115,12 +161,15 @@ DRIVERS = (
         device_class="water",
         models=("SDI-12 v1.0 to v1.4",),
         kind=Dialogue(
-            lambda address, options: _session(generic_meaning(options), address, options),
+            lambda address, options: _session(address, options, generic_plan(options)),
             lambda options: wire.line_framer(),
             lambda answer, options: explain(generic_meaning(options), answer, options),
+            has_letter_address=True,
+            needs_wires=_breaks,
         ),
         quantities=_UNNAMED[:3],
         sometimes=_UNNAMED[3:],
+        gives=generic_names,
         line=_LINE,
         sources=(
             "SDI-12 specification v1.4",
@@ -131,10 +180,13 @@ DRIVERS = (
         default_address=0,
         options={
             "values": Option(
-                "", 'its values in order, such as "water_depth m, water_temperature Cel, -"; - leaves one out'
+                "",
+                'its values in order, such as "water_depth m, water_temperature Cel, -"; - leaves one out; of several '
+                'commands "M: water_depth m; M1: battery_voltage V"',
             ),
             "command": _COMMAND,
             "crc": _CRC,
+            "breaks": _BREAKS,
         },
         aliases=("sdi-12", "campbell-cs451", "meter-ctd10"),
         wiring=_WIRING,

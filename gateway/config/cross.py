@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from drivers.core.contract import Driver, Polled
+from drivers.core.contract import Dialogue, Driver, Polled
+from gateway.config.dialogues import address_findings, dialogue_findings, number_of, sharing
 from gateway.config.kinds import is_port_id
 from gateway.config.problems import KeyPath, Unfit, nearest, show, suggest
 from gateway.config.remedies import value_remedy
@@ -35,7 +36,10 @@ def findings(tree: Mapping[str, Any], drivers: Iterable[Driver]) -> Iterator[Fin
         yield from _port(path, device, ports)
         if driver is not None:
             yield from _address(path, device, driver)
-            yield from _options(path, device, driver)
+            wrong = [*address_findings(path, device, driver), *_options(path, device, driver)]
+            yield from wrong
+            if not wrong:
+                yield from dialogue_findings(path, device, driver, ports)
             yield from _silence(path, device)
     yield from _shared(devices, known)
 
@@ -139,7 +143,7 @@ def _address(path: KeyPath, device: Mapping[str, Any], driver: Driver) -> Iterat
     is_polled = isinstance(driver.kind, Polled)
     if is_polled and driver.default_address is None and "address" not in device:
         yield (*path, "address"), say("config.needs_address", driver=driver.name)
-    if not is_polled and "address" in device:
+    if not is_polled and "address" in device and driver.default_address is None:
         yield (*path, "address"), say("config.no_address", driver=driver.name)
 
 
@@ -177,7 +181,7 @@ def _silence(path: KeyPath, device: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _shared(devices: Sequence[tuple[KeyPath, Mapping[str, Any]]], known: Mapping[str, Driver]) -> Iterator[Finding]:
-    """Devices on one port: all must be polled, each with an address of its own."""
+    """Devices on one port: all must answer, each at an address of its own."""
     on_port: dict[str, list[tuple[KeyPath, Mapping[str, Any]]]] = {}
     for path, device in devices:
         port, driver = device.get("port"), device.get("driver")
@@ -187,10 +191,12 @@ def _shared(devices: Sequence[tuple[KeyPath, Mapping[str, Any]]], known: Mapping
         seen: set[int] = set()
         for path, device in members:
             driver = known[device["driver"]]
-            address = device.get("address", driver.default_address)
-            if len(members) > 1 and not isinstance(driver.kind, Polled):
+            address = number_of(device, driver)
+            if len(members) > 1 and not isinstance(driver.kind, Polled | Dialogue):
                 yield (*path, "port"), say("config.listener_shares", driver=driver.name, port=show(port))
             elif isinstance(address, int):
                 if address in seen:
-                    yield (*path, "address"), say("config.same_address", address=address, port=show(port))
+                    told = device.get("address", address)
+                    yield (*path, "address"), say("config.same_address", address=told, port=show(port))
                 seen.add(address)
+        yield from sharing([(path, device, known[device["driver"]]) for path, device in members], port)

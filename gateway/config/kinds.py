@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
 
 from gateway.config.problems import Unfit, show
 from gateway.config.units import (
     DURATION_PATTERN,
     SIZE_PATTERN,
+    address_number,
     duration_s,
     format_duration,
     format_size,
@@ -23,6 +24,7 @@ from gateway.wire.topics import ID_PATTERN, is_id
 
 _ROOT = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)*", re.ASCII)
 MAX_TEXT = 200
+MAX_ADDRESS = 65535
 
 
 def _id(value: object) -> str:
@@ -156,4 +158,17 @@ WholeSeconds = Annotated[
     int, BeforeValidator(_whole_seconds), _schema(pattern=DURATION_PATTERN), PlainSerializer(format_duration)
 ]
 Size = Annotated[int, BeforeValidator(size_bytes), _schema(pattern=SIZE_PATTERN), PlainSerializer(format_size)]
+BusAddress = Annotated[
+    int,
+    BeforeValidator(address_number),
+    Field(ge=0, le=MAX_ADDRESS),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": MAX_ADDRESS},
+                {"type": "string", "pattern": "^[0-9A-Za-z]$"},
+            ]
+        }
+    ),
+]
 Scalar = Annotated[str | int | float | bool, BeforeValidator(_scalar)]

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway.config.kinds import (
+    BusAddress,
     Duration,
     File,
     HttpUrl,
@@ -122,7 +123,7 @@ class Device(_LineSettings):
     driver: str = Field(examples=["plantower-pmsx003"])
     port: PortOrId = Field(examples=["/dev/serial0"])
     device_class: DeviceClass | None = Field(None, alias="class", examples=["air"])
-    address: int | None = Field(None, ge=0, le=65535, examples=[1])
+    address: BusAddress | None = Field(None, examples=[1])
     every_s: Annotated[Duration, duration_between("50 ms", "7 days")] | None = Field(
         None, alias="every", examples=["60 s"]
     )

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: "60 s", "250 ms", "365 days", "2 GB", "64 KiB"."""
+"""What people write, as numbers: "60 s", "250 ms", "365 days", "2 GB", "64 KiB", and the address "a" of a bus."""
 
 from __future__ import annotations
 
@@ -33,6 +33,15 @@ def size_bytes(text: object) -> int:
     """Bytes of "64 KiB", "2 GB". Raises Unfit."""
     number, factor = _split(text, SIZES, "config.expect_size")
     return round(number * factor)
+
+
+def address_number(value: object) -> object:
+    """A bus address: a number stays; of a character, 0 to 9 become themselves, a letter its code. Raises Unfit."""
+    if not isinstance(value, str):
+        return value
+    if len(value) == 1 and value.isascii() and value.isalnum():
+        return int(value) if value.isdigit() else ord(value)
+    raise Unfit("config.expect_address", found=show(value))
 
 
 def format_duration(seconds: float) -> str:

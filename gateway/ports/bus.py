@@ -246,7 +246,7 @@ class Turn:
             await port.write(step.data)
             # Not every adapter knows when the last byte has left; the line's own speed tells when at the earliest.
             await ticks.sleep_until(written_ns + ns(len(step.data) * self._bus._line_now.byte_s()))
-        if step.reply_line is not None:
+        if step.reply_line not in (None, self._bus._line_now):
             await port.drain_output()
             await self._change(step.reply_line)
 

@@ -182,7 +182,7 @@ def test_form(look, text, expected):
         (swap("/dev/ttyS0", "bus-2") + '[[port]]\nid = "bus-1"\nurl = "/dev/x"', ['10 device[dust].port: there is no [[port]] with the id "bus-2"; nearest: bus-1', "11 ? port[bus-1]: no device uses the port bus-1"]),
         (swap("acme-dust", "acme-meter"), ["7 device[dust].address: acme-meter is polled and needs its bus address, such as address = 1"]),
         (swap("acme-dust", "acme-probe"), []),
-        (GOOD + "address = 1", ["11 device[dust].address: acme-dust talks by itself and has no address; leave this out"]),
+        (GOOD + "address = 1", ["11 device[dust].address: acme-dust has no bus address; leave this out"]),
         (GOOD + 'options = { varian = "a" }', ["11 device[dust].options.varian: acme-dust has no such option; nearest: variant"]),
         (GOOD + 'options = { variant = "c", offset = "1", count = 1.5 }', ['11 device[dust].options.variant: expected one of a, b, found "c"', '11 device[dust].options.offset: expected a value like 0.5, found "1"', "11 device[dust].options.count: expected a value like 3, found 1.5"]),
         (GOOD + 'silence = "60 s"\nevery = "60 s"', ["11 device[dust].silence: must be longer than every (60 s), or the device is called silent between two readings"]),

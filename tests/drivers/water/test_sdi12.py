@@ -9,7 +9,7 @@ from drivers.core.registry import find
 from drivers.core.talking import Talk
 from drivers.water import sdi12_wire as wire
 from drivers.water.sdi12_session import BREAK_S, Sdi12Session
-from drivers.water.sdi12_values import named_values, unnamed_values
+from drivers.water.sdi12_values import plan
 
 IDENTITY = b"013CampbellCS45X 001SN=12345678"
 SILENCE = b""
@@ -214,7 +214,7 @@ def test_wrong_addresses(address: int) -> None:
     with pytest.raises(ValueError, match=r"address|chr\(\)"):
         begin(address)
     with pytest.raises(ValueError, match="address"):
-        Sdi12Session("ab", "M", "auto", unnamed_values)
+        Sdi12Session("ab", plan("", "M"), "auto")
 
 
 def test_values_by_name_and_unit() -> None:
@@ -233,13 +233,49 @@ def test_values_by_name_and_unit() -> None:
         ("water_depth m, water_depth m", "stands twice"),
         ("water_depth in m", "is no quantity with its unit"),
         ("water_depth m,", "is no quantity"),
+        ("M: water_depth m; water_temperature", "begins with no command"),
+        ("M: water_depth m; M1: water_depth m", "'water_depth' stands twice"),
+        ("M: water_depth m; M: stage m", "'M' stands twice"),
+        ("R0: water_depth m", "begins with no command"),
     ],
 )
 def test_wrong_descriptions_are_told_at_the_beginning(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         begin(options={"values": text})
-    with pytest.raises(ValueError, match=words):
-        named_values(text)
+
+
+TWO = {"values": "M: water_depth mm, water_temperature; M1: -, battery_voltage V", "crc": "off"}
+
+
+def test_values_of_several_commands_are_one_reading() -> None:
+    talk = Talk(begin(options=TWO))
+    script = [
+        GOOD[0],
+        (b"0M!", lines(b"00002")),
+        (b"0D0!", lines(b"0+1500+28.25")),
+        (b"0M1!", lines(b"00002")),
+        (b"0D0!", lines(b"0+7+12.6")),
+    ]
+    (reading,) = play(talk, script)
+    assert reading.values == {"water_depth": 1.5, "water_temperature": 28.25, "battery_voltage": 12.6}
+    assert not reading.quality
+    assert reading.info["vendor"] == "Campbell"
+    (reading,) = play(talk, [*script[1:3], (b"0M1!", lines(b"00000"))])
+    assert reading.values == {"water_depth": 1.5, "water_temperature": 28.25}
+    assert reading.quality == {"battery_voltage": 9}
+    assert talk.rejected == {"DeviceFault": 1}
+    (reading,) = play(talk, [*script[1:3], *[(b"0M1!", SILENCE)] * 3])
+    assert reading.quality == {"battery_voltage": 9}
+    assert find("sdi12").gives is not None
+    assert find("sdi12").gives(TWO) == ("water_depth", "water_temperature", "battery_voltage")
+    assert play(talk, [(b"0M!", lines(b"00000")), (b"0M1!", lines(b"00000"))]) == []
+
+
+def test_an_adapter_may_make_the_breaks() -> None:
+    talk = Talk(begin(options={"breaks": "adapter"}))
+    talk.begin()
+    assert talk.step is not None
+    assert (talk.step.data, talk.step.break_s, talk.step.mark_s) == (b"0I!", 0, 0)
 
 
 @pytest.mark.parametrize(("status", "flag"), [(0, None), (13, 4), (17, 4), (25, 4), (36, 4), (507, 3), (1, 3)])
