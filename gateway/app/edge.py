@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from gateway.config import model as said
 from gateway.edge.clock import SystemClock
 from gateway.edge.combine import Method, default_method
 from gateway.edge.dating import Dating
+from gateway.edge.hours import FILE, Hours
+from gateway.edge.life import Duty
 from gateway.edge.making import make_station
 from gateway.edge.node import Node
 from gateway.edge.outlet import Outlet
@@ -44,14 +47,20 @@ async def run_node(config: Config, node: said.Node, running: Running) -> None:
         window_s=table.window_ms / 1000,
         when_full=table.when_full,
     )
+    hours = Hours(Path(table.path) / FILE)
     try:
-        running.node = build_node(config, node, spool)
-        await running.node.run()
+        running.node = build_node(config, node, spool, hours)
+        keeping = asyncio.create_task(hours.keep(), name="hours")
+        try:
+            await running.node.run()
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
     finally:
         await spool.close()
 
 
-def build_node(config: Config, table: said.Node, spool: Spool) -> Node:
+def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | None = None) -> Node:
     """The node with all its devices, ready to run."""
     broker = config.mqtt
     assert broker is not None, "checked when the configuration was read"
@@ -103,17 +112,33 @@ def build_node(config: Config, table: said.Node, spool: Spool) -> Node:
             line = _opening(config, device, driver)
         else:
             line = buses.setdefault(device.port, _bus(config, device, driver))
-        node.add(device.id, make_station(_spec(device, driver), driver, line, clock, node.record, node.on_state))
+        spec = _spec(device, driver)
+        if driver.wear is not None and hours is not None:
+            spec = replace(spec, ran=hours.of(device.id, driver.name))
+        node.add(device.id, make_station(spec, driver, line, clock, node.record, node.on_state))
     return node
 
 
 def _spec(device: said.Device, driver: Driver) -> DeviceSpec:
     is_polled = not isinstance(driver.kind, Listening)
     every_s = device.every_s if device.every_s is not None else (driver.period_s if is_polled else 0.0)
-    silence_s = device.silence_s if device.silence_s is not None else max(driver.silence_s, 3 * every_s * is_polled)
+    duty = _duty(device, driver)
+    every_s = duty.every_s if duty is not None else every_s
+    silence_s = (
+        device.silence_s
+        if device.silence_s is not None
+        else max(driver.silence_s, 3 * every_s * (is_polled and duty is None))
+    )
     options = {name: option.default for name, option in driver.options.items()} | device.options
     address = device.address if device.address is not None else driver.default_address or DEFAULT_ADDRESS
-    return DeviceSpec(device.id, every_s, _method(device, driver), silence_s, address, options)
+    return DeviceSpec(device.id, every_s, _method(device, driver), silence_s, address, options, duty)
+
+
+def _duty(device: said.Device, driver: Driver) -> Duty | None:
+    table, wear = device.duty, driver.wear
+    if table is None or wear is None:
+        return None
+    return Duty(table.every_s, table.on_s, wear.warm_up_s if table.warm_up_s is None else table.warm_up_s)
 
 
 def _method(device: said.Device, driver: Driver) -> Method:
@@ -159,6 +184,7 @@ def _facts(device: said.Device, driver: Driver) -> DeviceFacts:
         _names(device.name),
         [],
         _position(device.position),
+        {} if spec.duty is None else asdict(spec.duty),
     )
     return DeviceFacts(device.id, device.device_class or driver.device_class, about)
 

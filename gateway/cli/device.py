@@ -26,6 +26,7 @@ from gateway.cli.chosen import (
     line_text,
     opened,
 )
+from gateway.cli.device_hours import hours
 from gateway.cli.device_trial import Tally, Trial
 from gateway.cli.device_verdict import Verdict, judge
 from gateway.cli.printing import print_json, print_table
@@ -39,9 +40,7 @@ _SHORT = 4
 _STYLES: dict[int, Style] = {2: "dim", 3: "suspect", 4: "fail", 9: "dim"}
 
 
-@app.callback()
-def _group() -> None:
-    """One command alone would not need its name."""
+app.command("hours", help=say("device_hours.help"))(hours)
 
 
 @app.command("try", help=say("device_cmd.try"))

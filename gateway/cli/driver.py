@@ -62,6 +62,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
         [say("driver.check_bits"), str(driver.check_bits)],
     ]
     shown.table(rows)
+    shown.section("driver.wear", shown.wear(driver))
     shown.section("driver.wiring", [driver.wiring] if driver.wiring else [])
     shown.section("driver.options", [shown.option(key, option) for key, option in driver.options.items()])
     shown.section("driver.quantities", [shown.meaning(name) for name in driver.quantities])

@@ -31,6 +31,18 @@ def meaning(name: str) -> str:
     return f"{name} [{known.unit}]  {known.meaning}".rstrip()
 
 
+def wear(driver: Driver) -> list[str]:
+    """What wears in the instrument, and what can be done about it; nothing where nothing does."""
+    known = driver.wear
+    if known is None:
+        return []
+    warm_up, life = f"{known.warm_up_s:g}", f"{known.life_h:g}"
+    lines = [say("driver.warm_up", seconds=warm_up)]
+    lines += [say("driver.life", hours=life)] if known.life_h else []
+    on = max(60, 10 * -(-int(known.warm_up_s + 10) // 10))
+    return [*lines, say("driver.sleeps", on=f"{on} s") if known.sleep else say("driver.sleepless")]
+
+
 def facts(driver: Driver) -> dict[str, Any]:
     """All that is known about a driver, for JSON."""
     line = driver.line
@@ -47,6 +59,9 @@ def facts(driver: Driver) -> dict[str, Any]:
         "address": driver.default_address,
         "silence_s": driver.silence_s,
         "check_bits": driver.check_bits,
+        "wear": None
+        if (wear := driver.wear) is None
+        else {"warm_up_s": wear.warm_up_s, "life_h": wear.life_h, "sleeps": bool(wear.sleep)},
         "options": {key: {"default": o.default, "choices": list(o.choices)} for key, o in driver.options.items()},
         "wiring": driver.wiring,
         "quirks": list(driver.quirks),

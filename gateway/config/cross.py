@@ -11,6 +11,7 @@ from typing import Any
 
 from drivers.core.contract import Dialogue, Driver, Polled
 from gateway.config.dialogues import address_findings, dialogue_findings, number_of, sharing
+from gateway.config.duty import duty_findings
 from gateway.config.kinds import is_port_id
 from gateway.config.problems import KeyPath, Unfit, nearest, show, suggest
 from gateway.config.remedies import value_remedy
@@ -41,6 +42,7 @@ def findings(tree: Mapping[str, Any], drivers: Iterable[Driver]) -> Iterator[Fin
             if not wrong:
                 yield from dialogue_findings(path, device, driver, ports)
             yield from _silence(path, device)
+            yield from duty_findings(path, device, driver)
     yield from _shared(devices, known)
 
 

@@ -117,6 +117,15 @@ class Port(_LineSettings):
     url: PortUrl = Field(examples=["/dev/serial/by-id/usb-FTDI_FT232R_A50285BI-if00-port0"])
 
 
+class Duty(Table):
+    topic = "duty"
+    every_s: Annotated[Duration, duration_between("1 min", "1 day")] = Field(alias="every", examples=["10 min"])
+    on_s: Annotated[Duration, duration_between("5 s", "12 h")] = Field(alias="on", examples=["60 s"])
+    warm_up_s: Annotated[Duration, duration_between("0 s", "1 h")] | None = Field(
+        None, alias="warm_up", examples=["30 s"]
+    )
+
+
 class Device(_LineSettings):
     topic = "device"
     id: Id = Field(examples=["pms-roof"])
@@ -131,6 +140,7 @@ class Device(_LineSettings):
     silence_s: Annotated[Duration, duration_between("1 s", "30 days")] | None = Field(
         None, alias="silence", examples=["30 s"]
     )
+    duty: Duty | None = Field(None, examples=[{"every": "10 min", "on": "60 s"}])
     name: Names = Field(default={}, examples=[{"th": "ฝุ่นบนดาดฟ้า", "en": "Roof dust sensor"}])
     position: Position | None = Field(None, examples=[{"lat": 18.7966, "lon": 98.9678, "elevation_m": 327}])
     options: dict[str, Scalar] = Field(default={}, examples=[{}])

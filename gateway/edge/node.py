@@ -189,4 +189,6 @@ class Node:
             counters.overflowed_bytes,
             counters.missed,
             counters.reconnects,
+            counters.unbelieved,
+            round(counters.running_s / 3600, 2),
         )

@@ -101,6 +101,8 @@ class DeviceAbout(msgspec.Struct, frozen=True, omit_defaults=True):
     name: dict[str, str] = {}
     steps: list[str] = []
     position: dict[str, float] = {}
+    duty: dict[str, float] = {}
+    """`every_s`, `on_s` and `warm_up_s` of one that sleeps between its readings."""
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -112,7 +114,7 @@ class DeviceStatus(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Counters of one device since the node started."""
+    """Counters of one device since the node started; `running_h` since the instrument was new to it."""
 
     state: DeviceState
     readings: int = 0
@@ -122,6 +124,8 @@ class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     overflowed_bytes: int = 0
     missed: int = 0
     reconnects: int = 0
+    unbelieved: int = 0
+    running_h: float = 0
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
