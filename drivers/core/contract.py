@@ -239,11 +239,13 @@ class Uplink:
 
     `decode(payload, fport, options)` gives its reports, oldest first, or none where the payload is about
     something else; `fport` is LoRaWAN's (1 to 223), None where a raw modem heard it. It raises a `Rejection`. The field
-    `fport` is the one its simulated counterpart sends on.
+    `fport` is the one its simulated counterpart sends on. `check(options)` raises ValueError for options that make no
+    sense, and so does `decode`.
     """
 
     decode: Callable[[bytes, int | None, Options], tuple[Telling, ...]]
     fport: int = 1
+    check: Callable[[Options], object] | None = None
 
 
 class Instrument(Protocol):

@@ -22,6 +22,7 @@ class Trial:
     weaknesses: list[str] = field(default_factory=list)
     flips: int = 0
     truncations: int = 0
+    unnoticed: int = 0
 
     def hear(self, case: Case, pieces: Iterable[bytes], *, ends: bool = True) -> Heard:
         """Run a case's bytes with its options and question."""

@@ -210,8 +210,10 @@ def _pair(driver: Driver, text: str) -> tuple[str, str | int | float | bool]:
 
 def _agree(driver: Driver, options: Options) -> None:
     """Refuse options that make no sense together."""
-    if isinstance(driver.kind, Dialogue):
-        try:
+    try:
+        if isinstance(driver.kind, Dialogue):
             driver.kind.begin(driver.default_address or 0, options)
-        except ValueError as error:
-            _refuse(str(error))
+        elif isinstance(driver.kind, Uplink) and driver.kind.check is not None:
+            driver.kind.check(options)
+    except ValueError as error:
+        _refuse(str(error))

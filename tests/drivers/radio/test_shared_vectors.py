@@ -1,0 +1,134 @@
+"""Radio payloads against the facts' own vector files, where those stand beside this repository."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.core.contract import Rejection
+from drivers.core.hearing import Heard, hear
+from drivers.core.registry import find
+from drivers.core.vectors import of_driver
+from drivers.radio.cayenne_lpp import items
+
+SHARED = Path(__file__).parents[4] / "shared" / "vectors"
+
+
+def load(name: str) -> dict[str, Any]:
+    return dict(json.loads((SHARED / f"{name}.json").read_text("utf-8")))
+
+
+def cases(names: tuple[str, ...], table: str) -> list[Any]:
+    return [pytest.param(name, case, id=f"{name}/{case['id']}") for name in names for case in load(name)[table]]
+
+
+LPP = ("cayenne-lpp", "lora-cayenne-lpp")
+
+
+@pytest.mark.parametrize(("name", "case"), cases(LPP, "vectors"))
+def test_lpp_items(name: str, case: dict[str, Any]) -> None:
+    found = items(bytes.fromhex(case["hex"]))
+    assert [(item.channel, item.type) for item in found] == [
+        (want["channel"], want["type"]) for want in case["expect"]["items"]
+    ]
+    for item, want in zip(found, case["expect"]["items"], strict=True):
+        value = want["value"]
+        numbers = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        assert list(item.numbers) == pytest.approx(numbers, rel=1e-9)
+
+
+@pytest.mark.parametrize(("name", "case"), cases(LPP, "bad"))
+def test_lpp_bad(name: str, case: dict[str, Any]) -> None:
+    wanted = case.get("expect_error") or case["expect"]["error"]
+    with pytest.raises(Rejection) as refused:
+        items(bytes.fromhex(case["hex"]))
+    assert refused.value.reason == {"truncated": "Truncated"}.get(wanted, "FixedBits")
+
+
+DRIVERS = {
+    "milesight-em310-udl": "milesight-em310-udl",
+    "milesight-em400-udl": "milesight-em400-udl",
+    "milesight-em410-rdl": "milesight-em410-rdl",
+    "milesight-em500-udl": "milesight-em500-udl",
+    "milesight-em500-swl": "milesight-em500-swl",
+}
+NAMES = {
+    "battery_percent": ("battery_level", 1),
+    "battery_v": ("battery_voltage", 1),
+    "distance_mm": ("distance", 1e-3),
+    "water_depth_mm": ("water_depth", 1e-3),
+    "radar_signal": ("x_milesight_radar_signal", 1),
+}
+REASONS = {
+    "unknown_channel": "FixedBits",
+    "unknown_type": "FixedBits",
+    "version": "FixedBits",
+    "truncated": "Truncated",
+    "length": None,
+}
+
+
+def radio(case: dict[str, Any], driver: str, options: dict[str, Any]) -> Heard:
+    return hear(find(driver), [bytes.fromhex(case["hex"])], options, None, ends=True, fport=case.get("fport"))
+
+
+def options(driver: str, case: dict[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+def values(driver: str, expect: dict[str, Any]) -> dict[str, float]:
+    """Our names and units; what is no quantity is left out."""
+    out: dict[str, float] = {}
+    for key, value in expect.items():
+        if key == "temperature_c":
+            out[WARM.get(driver, "device_temperature")] = value
+        elif key in NAMES:
+            out[NAMES[key][0]] = value * NAMES[key][1]
+    return out
+
+
+WARM: dict[str, str] = {}
+
+
+@pytest.mark.parametrize(("name", "case"), cases(tuple(DRIVERS), "vectors"))
+def test_makers(name: str, case: dict[str, Any]) -> None:
+    driver, expect = DRIVERS[name], case["expect"]
+    heard = radio(case, driver, options(driver, case))
+    faults = {key for key in expect if key.endswith("_error") or key == "loop_fault"}
+    if faults and not values(driver, expect):
+        assert [refusal.reason for refusal in heard.refusals] == ["DeviceFault"]
+        return
+    assert not heard.refusals
+    past = expect.get("history", [])
+    now = heard.tellings[len(past) :]
+    assert [telling.at_ns for telling in heard.tellings] == [record["ts"] * 10**9 for record in past] + [None] * len(
+        now
+    )
+    for telling, record in zip(heard.tellings, past, strict=False):
+        assert dict(telling.decoded.values) == pytest.approx(values(driver, record))
+    if not past:
+        (telling,) = now
+        ours = {key: telling.decoded.values.get(key) for key in values(driver, expect)}
+        assert ours == pytest.approx(values(driver, expect))
+        assert bool(faults) <= (9 in telling.decoded.quality.values())
+        if "tilted" in expect:
+            assert bool(telling.decoded.info["tilted"]) == expect["tilted"]
+
+
+@pytest.mark.parametrize(("name", "case"), cases(tuple(DRIVERS), "bad"))
+def test_makers_bad(name: str, case: dict[str, Any]) -> None:
+    heard = radio(case, DRIVERS[name], options(DRIVERS[name], case))
+    assert not heard.readings
+    (refusal,) = heard.refusals
+    reason = REASONS[case["expect_error"]]
+    assert reason is None or refusal.reason == reason
+    assert str(refusal)
+
+
+@pytest.mark.parametrize("name", [*DRIVERS, *LPP])
+def test_no_case_was_left_behind(name: str) -> None:
+    driver = find(DRIVERS.get(name, "cayenne-lpp"))
+    ours = {case.data for table in of_driver(driver).tables() for case in table}
+    theirs = load(name)
+    assert {bytes.fromhex(case["hex"]) for case in (*theirs["vectors"], *theirs["bad"])} <= ours
