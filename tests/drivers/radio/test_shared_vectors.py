@@ -52,12 +52,20 @@ DRIVERS = {
     "milesight-em410-rdl": "milesight-em410-rdl",
     "milesight-em500-udl": "milesight-em500-udl",
     "milesight-em500-swl": "milesight-em500-swl",
+    **{
+        f"decentlab-dl-{name}": f"decentlab-dl-{name}"
+        for name in ("mbx", "pr21", "pr26", "pr36", "pr36ctd", "ctd10", "tbrg", "dlr2-004")
+    },
 }
 NAMES = {
     "battery_percent": ("battery_level", 1),
     "battery_v": ("battery_voltage", 1),
     "distance_mm": ("distance", 1e-3),
     "water_depth_mm": ("water_depth", 1e-3),
+    "pressure_bar": ("water_pressure", 100),
+    "conductivity_us_cm": ("conductivity", 1),
+    "rain_mm": ("rain", 1),
+    "rain_total_mm": ("rain_counter", 1),
     "radar_signal": ("x_milesight_radar_signal", 1),
 }
 REASONS = {
@@ -74,7 +82,8 @@ def radio(case: dict[str, Any], driver: str, options: dict[str, Any]) -> Heard:
 
 
 def options(driver: str, case: dict[str, Any]) -> dict[str, Any]:
-    return {}
+    words = {"Pmin": "p_min", "Pmax": "p_max", "kp": "kp", "R": "shunt_ohm", "resolution": "resolution"}
+    return {words[key]: value for key, value in case.get("parameters", {}).items() if key in words}
 
 
 def values(driver: str, expect: dict[str, Any]) -> dict[str, float]:
@@ -82,13 +91,10 @@ def values(driver: str, expect: dict[str, Any]) -> dict[str, float]:
     out: dict[str, float] = {}
     for key, value in expect.items():
         if key == "temperature_c":
-            out[WARM.get(driver, "device_temperature")] = value
+            out["water_temperature" if "decentlab" in driver else "device_temperature"] = value
         elif key in NAMES:
             out[NAMES[key][0]] = value * NAMES[key][1]
     return out
-
-
-WARM: dict[str, str] = {}
 
 
 @pytest.mark.parametrize(("name", "case"), cases(tuple(DRIVERS), "vectors"))
@@ -101,6 +107,8 @@ def test_makers(name: str, case: dict[str, Any]) -> None:
         return
     assert not heard.refusals
     past = expect.get("history", [])
+    if expect.get("valid_samples") == 0:  # the maker's decoder gives a distance of which no sample was valid
+        del expect["distance_mm"]
     now = heard.tellings[len(past) :]
     assert [telling.at_ns for telling in heard.tellings] == [record["ts"] * 10**9 for record in past] + [None] * len(
         now
