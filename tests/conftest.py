@@ -21,6 +21,14 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if collection_path.name.startswith("test_shared_") and not SHARED.is_dir() else None
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_control_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test comes near the control socket of this machine's own node."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LANNA_CONTROL", str(tmp_path_factory.mktemp("control") / "socket"))
+        yield
+
+
 @pytest.fixture
 def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
     """Starts a mosquitto with the keyword arguments of `Mosquitto`; all are stopped at the test's end."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +12,7 @@ from drivers.core.quantities import UnknownQuantity, quantity
 from drivers.core.registry import find
 from gateway.app.links import link_broker
 from gateway.app.running import Running
+from gateway.app.sharing import serve_control, share
 from gateway.config import Config
 from gateway.config import model as said
 from gateway.edge.clock import SystemClock
@@ -20,6 +20,7 @@ from gateway.edge.combine import Method, default_method
 from gateway.edge.dating import Dating
 from gateway.edge.hours import FILE, Hours
 from gateway.edge.life import Duty
+from gateway.edge.loans import Loans, SharedPort
 from gateway.edge.making import make_station
 from gateway.edge.node import Node
 from gateway.edge.outlet import Outlet
@@ -28,7 +29,7 @@ from gateway.edge.presence import DeviceFacts, NodeFacts, Presence
 from gateway.edge.recorder import Recorder
 from gateway.edge.revisions import Revisions
 from gateway.edge.station import DEFAULT_ADDRESS, DeviceSpec, Opening
-from gateway.ports import Bus, open_port
+from gateway.ports import Bus
 from gateway.spool.eras import Eras
 from gateway.spool.spool import Spool
 from gateway.wire.payload import DeviceAbout, SpoolRange
@@ -49,13 +50,17 @@ async def run_node(config: Config, node: said.Node, running: Running) -> None:
     )
     hours = Hours(Path(table.path) / FILE)
     try:
-        running.node = build_node(config, node, spool, hours)
-        keeping = asyncio.create_task(hours.keep(), name="hours")
-        try:
-            await running.node.run()
-        finally:
-            keeping.cancel()
-            await asyncio.wait([keeping])
+        running.node = built = build_node(config, node, spool, hours)
+        async with asyncio.TaskGroup() as group:
+            beside = [
+                group.create_task(hours.keep(), name="hours"),
+                group.create_task(serve_control(built.loans, node.id, node.control), name="control"),
+            ]
+            try:
+                await built.run()
+            finally:
+                for task in beside:
+                    task.cancel()
     finally:
         await spool.close()
 
@@ -107,16 +112,25 @@ def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | No
     buses: dict[str, Bus] = {}
     for device in config.devices:
         driver = drivers[device.id]
-        line: Bus | Opening
-        if isinstance(driver.kind, Listening):
-            line = _opening(config, device, driver)
-        else:
-            line = buses.setdefault(device.port, _bus(config, device, driver))
+        port = _share(config, device, driver, node.loans)
+        line: Bus | Opening = port.open
+        if not isinstance(driver.kind, Listening):
+            if device.port not in buses:
+                buses[device.port] = Bus(device.port, port.open, port.line, ticks=clock)
+                port.on_lend.append(buses[device.port].close)
+            line = buses[device.port]
         spec = _spec(device, driver)
         if driver.wear is not None and hours is not None:
             spec = replace(spec, ran=hours.of(device.id, driver.name))
-        node.add(device.id, make_station(spec, driver, line, clock, node.record, node.on_state))
+        node.add(device.id, make_station(spec, driver, line, clock, node.record, node.loans.on_state))
     return node
+
+
+def _share(config: Config, device: said.Device, driver: Driver, loans: Loans) -> SharedPort:
+    declared = config.port(device.port)
+    url = device.port if declared is None else declared.url
+    dtr = device.dtr if device.dtr is not None or declared is None else declared.dtr
+    return share(loans, url, _line(config, device, driver), dtr, _spec(device, driver), driver)
 
 
 def _spec(device: said.Device, driver: Driver) -> DeviceSpec:
@@ -157,17 +171,6 @@ def _line(config: Config, device: said.Device, driver: Driver) -> Line:
         next((each.parity for each in tables if each.parity is not None), known.parity),
         next((each.stop for each in tables if each.stop is not None), known.stop),
     )
-
-
-def _opening(config: Config, device: said.Device, driver: Driver) -> Opening:
-    port = config.port(device.port)
-    dtr = device.dtr if device.dtr is not None or port is None else port.dtr
-    url = device.port if port is None else port.url
-    return functools.partial(open_port, url, _line(config, device, driver), dtr=dtr)
-
-
-def _bus(config: Config, device: said.Device, driver: Driver) -> Bus:
-    return Bus(device.port, _opening(config, device, driver), _line(config, device, driver))
 
 
 def _facts(device: said.Device, driver: Driver) -> DeviceFacts:

@@ -12,6 +12,7 @@ import typer
 from drivers.core import registry
 from drivers.core.contract import Driver, Line, Listening, Options, Polled
 from gateway.cli.places import fail
+from gateway.edge.control_place import closed_places
 from gateway.ops.texts import say
 from gateway.ports import Port, PortError, PortLost
 
@@ -110,6 +111,9 @@ def explain(error: PortError | PortLost) -> None:
     for finding in _findings(error.port):
         if finding.blocks:
             typer.echo(f"  {finding}", err=True)
+    if getattr(error, "reason", "") == "busy":
+        for place in closed_places():
+            typer.echo("  " + say("port_cmd.control_closed", path=place), err=True)
 
 
 def _findings(url: str) -> list[Any]:

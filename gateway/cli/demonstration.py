@@ -25,6 +25,7 @@ from gateway.cli.account import Account, account
 from gateway.cli.readings import Reader, Seen, Wish
 from gateway.cli.table import Cell, Column, Table, has_colour
 from gateway.config import load
+from gateway.edge.control_place import make_own_folder
 from gateway.mqtt.link import Broker, Connection, stay_connected
 from gateway.ops.texts import say
 from gateway.sim.broker import EmbeddedBroker, Kind
@@ -69,7 +70,7 @@ def write_config(folder: Path, broker_url: str, ports: dict[str, Path]) -> Path:
     text = f"""[node]
 id = "demo"
 site = "tha-phae"
-name = {{ th = "สาธิต ท่าแพ", en = "Demo, Tha Phae" }}
+{_control()}name = {{ th = "สาธิต ท่าแพ", en = "Demo, Tha Phae" }}
 clock = "trusted"
 
 [spool]
@@ -88,6 +89,14 @@ sqlite = {{ path = "{folder}/readings.sqlite" }}
     path = folder / "demo.toml"
     path.write_text(text, "utf-8")
     return path
+
+
+def _control() -> str:
+    """A place for the control socket that is the demo's own, so that a real node's is left alone."""
+    try:
+        return f'control = "{make_own_folder()}/control-demo-{os.getpid()}"\n'
+    except OSError:
+        return ""
 
 
 def run(seconds: float, *, as_json: bool, folder: Path | None, broker: Kind | None = None) -> int:

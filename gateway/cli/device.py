@@ -27,9 +27,11 @@ from gateway.cli.chosen import (
     opened,
 )
 from gateway.cli.device_hours import hours
-from gateway.cli.device_trial import Tally, Trial
+from gateway.cli.device_tapped import TAPPED_S, listen_in
+from gateway.cli.device_trial import OnReading, Tally, Trial
 from gateway.cli.device_verdict import Verdict, judge
 from gateway.cli.printing import print_json, print_table
+from gateway.cli.reaching import Take, at_port
 from gateway.cli.table import Cell, Column, Style
 from gateway.ops.texts import say
 
@@ -57,6 +59,7 @@ def attempt(
     bits: Bits = None,
     parity: ParityOption = None,
     stop: Stop = None,
+    take: Take = False,
     as_json: AsJson = False,
 ) -> None:
     """Read or ask for a while; exit 1 where no reading came."""
@@ -65,7 +68,7 @@ def attempt(
     line = choose_line(driver.line, baud, bits, parity, stop)
     where = driver.default_address or 1 if address is None else address
     tally = asyncio.run(
-        _try(driver, port, line, where, options, seconds or default_seconds(driver), count, is_told=not as_json)
+        _try(driver, port, line, address, options, seconds, count, take=take, on_reading=_mute if as_json else _tell)
     )
     verdict = judge(driver, tally, port=port, line=line_text(line), address=where)
     if as_json:
@@ -85,22 +88,35 @@ async def _try(
     driver: Driver,
     url: str,
     line: Line,
-    address: int,
+    address: int | None,
     options: Options,
-    seconds: float,
+    seconds: float | None,
     count: int,
     *,
-    is_told: bool,
+    take: bool,
+    on_reading: OnReading,
 ) -> Tally:
-    async with opened(url, line) as port:
-        if is_told:
-            typer.echo(
-                say("device_cmd.trying", driver=driver.name, port=url, line=line_text(line), seconds=f"{seconds:g}")
-            )
-        on_reading = _tell if is_told else lambda t, decoded: None
-        return await Trial(driver, port, line, address=address, options=options, on_reading=on_reading).run(
-            seconds, count
-        )
+    async with at_port(url, take, "gateway device try") as tap:
+        if tap is not None:
+            _announce(driver, url, tap.line, seconds or TAPPED_S, on_reading)
+            where = tap.address_of(driver.name) if address is None else address
+            return await listen_in(tap, driver, where, options, seconds or TAPPED_S, count, on_reading)
+        async with opened(url, line) as port:
+            seconds = seconds or default_seconds(driver)
+            _announce(driver, url, line, seconds, on_reading)
+            where = driver.default_address or 1 if address is None else address
+            trial = Trial(driver, port, line, address=where, options=options, on_reading=on_reading)
+            return await trial.run(seconds, count)
+
+
+def _announce(driver: Driver, url: str, line: Line, seconds: float, on_reading: OnReading) -> None:
+    if on_reading is not _mute:
+        facts = {"driver": driver.name, "port": url, "line": line_text(line), "seconds": f"{seconds:g}"}
+        typer.echo(say("device_cmd.trying", **facts))
+
+
+def _mute(t_s: float, decoded: Decoded) -> None:
+    pass
 
 
 def short(t_s: float, decoded: Decoded) -> str:
@@ -159,6 +175,7 @@ def _facts(driver: Driver, port: str, tally: Tally, verdict: Verdict) -> dict[st
     return {
         "driver": driver.name,
         "port": port,
+        "tapped": tally.is_tapped,
         "seconds": round(tally.seconds, 3),
         "readings": tally.readings,
         "last": None

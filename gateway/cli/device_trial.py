@@ -48,6 +48,8 @@ class Tally:
     """What the instrument refused or did not answer of what it was told at the start, in words."""
     lost: str = ""
     """Why the port went away, "" where it did not."""
+    is_tapped: bool = False
+    """A running gateway has the port; we only listened in."""
 
 
 OnReading = Callable[[float, Decoded], None]

@@ -56,6 +56,8 @@ def _key(driver: Driver, tally: Tally) -> str:
         return "noisy" if is_listening or refused else "partly"
     if tally.lost:
         return "lost"
+    if tally.is_tapped and not is_listening and not tally.asked:
+        return "not_asked"
     if not tally.arrived:
         return "silent" if is_listening else "unanswered"
     if tally.echoed:

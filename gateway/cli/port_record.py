@@ -29,6 +29,7 @@ from gateway.cli.chosen import (
 )
 from gateway.cli.device_trial import Trial
 from gateway.cli.places import fail
+from gateway.cli.reaching import Take, Tap, at_port
 from gateway.cli.stopping import run_until_stopped
 from gateway.ops.texts import say
 from gateway.ports import Port, PortLost
@@ -53,9 +54,9 @@ class _Writer:
         """Whether the bound is reached; nothing more is written then."""
         return self.bytes >= self._most_bytes
 
-    def write(self, direction: Direction, data: bytes) -> None:
-        """Note bytes that have just gone over the port."""
-        t_s = time.monotonic() - self._began
+    def write(self, direction: Direction, data: bytes, t_s: float | None = None) -> None:
+        """Note bytes that have just gone over the port, or went at `t_s`."""
+        t_s = time.monotonic() - self._began if t_s is None else t_s
         for at in range(0, len(data), _RECORD_BYTES):
             if self.is_full:
                 return
@@ -79,6 +80,7 @@ def record(
     bits: Bits = None,
     parity: ParityOption = None,
     stop: Stop = None,
+    take: Take = False,
     most: Annotated[int, typer.Option("--max-bytes", min=1, help=say("port_cmd.max_bytes"))] = 64 * 1024 * 1024,
 ) -> None:
     """Listen, or with a polled driver ask, and write down every byte; exit 1 where not one came."""
@@ -92,7 +94,7 @@ def record(
         writer = _Writer(target, most)
         typer.echo(say("port_cmd.recording", port=url, line=line_text(line), file=file), err=True)
         try:
-            run_until_stopped(_record(url, line, driver, where, options, writer), seconds)
+            run_until_stopped(_record(url, line, driver, where, options, writer, take=take), seconds)
         finally:
             typer.echo(say("port_cmd.recorded", bytes=writer.bytes, records=writer.records, file=file), err=True)
     if not writer.bytes:
@@ -112,12 +114,28 @@ def _created(file: Path) -> Iterator[TextIO]:
         yield target
 
 
-async def _record(url: str, line: Line, driver: Driver | None, address: int, options: Options, writer: _Writer) -> None:
-    async with opened(url, line) as port:
+async def _record(
+    url: str, line: Line, driver: Driver | None, address: int, options: Options, writer: _Writer, *, take: bool
+) -> None:
+    async with at_port(url, take, "gateway port record") as tap:
         try:
-            await (_listen(port, writer) if driver is None else _attend(port, line, driver, address, options, writer))
+            if tap is not None:
+                await _listen_in(tap, writer)
+                return
+            async with opened(url, line) as port:
+                if driver is None:
+                    await _listen(port, writer)
+                else:
+                    await _attend(port, line, driver, address, options, writer)
         except PortLost as error:
             explain(error)
+
+
+async def _listen_in(tap: Tap, writer: _Writer) -> None:
+    """What the gateway hears and asks. It asks by itself; the driver's own questions are not needed."""
+    while not writer.is_full:
+        record = await tap.record()
+        writer.write(record.direction, record.data, record.t_s)
 
 
 async def _listen(port: Port, writer: _Writer) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -23,8 +23,11 @@ from gateway.cli.chosen import (
     explain,
     line_text,
 )
+from gateway.cli.device_tapped import TAPPED_S
 from gateway.cli.printing import print_json, print_table
+from gateway.cli.reaching import Take, at_port
 from gateway.cli.scan_plan import Probe
+from gateway.cli.scan_tapped import who_answers
 from gateway.cli.scanning import Found, Match, Scan
 from gateway.cli.stopping import run_until_stopped
 from gateway.cli.table import Column
@@ -44,6 +47,7 @@ def scan(
     bits: Bits = None,
     parity: ParityOption = None,
     stop: Stop = None,
+    take: Take = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask until somebody answers; exit 1 where nobody does. Only reading questions are sent."""
@@ -53,7 +57,7 @@ def scan(
         line = choose_line(Line(), baud, bits, parity, stop)
     progress = _Progress(is_shown=not as_json)
     asking = Scan(url, drivers, patience, progress.show)
-    was_stopped = run_until_stopped(_scan(asking, drivers, line, quick=quick, every=every))
+    was_stopped = run_until_stopped(_scan(asking, drivers, line, quick=quick, every=every, take=take))
     progress.end()
     if as_json:
         print_json({"port": url, "asked": asking.asked, "stopped": was_stopped} | _facts(asking))
@@ -62,7 +66,18 @@ def scan(
     raise typer.Exit(0 if asking.found else FAILED)
 
 
-async def _scan(asking: Scan, drivers: Iterable[Driver], line: Line | None, *, quick: bool, every: bool) -> None:
+async def _scan(
+    asking: Scan, drivers: Sequence[Driver], line: Line | None, *, quick: bool, every: bool, take: bool
+) -> None:
+    async with at_port(asking.url, take, "gateway port scan") as tap:
+        if tap is None:
+            await _ask(asking, drivers, line, quick=quick, every=every)
+        else:
+            typer.echo(say("port_cmd.scan_tapped", seconds=f"{TAPPED_S:g}"), err=True)
+            asking.found += await who_answers(tap, TAPPED_S)
+
+
+async def _ask(asking: Scan, drivers: Sequence[Driver], line: Line | None, *, quick: bool, every: bool) -> None:
     """The stages, from what a device is shipped with to all there is; each only where the ones before found nobody."""
     lines = [line] if line is not None else scan_plan.lines_of(drivers)
     all_lines = [line] if line is not None else scan_plan.every_line(drivers)

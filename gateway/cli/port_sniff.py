@@ -13,9 +13,11 @@ from drivers.core import registry
 from drivers.core.contract import Driver, Line, Listening
 from gateway.cli.chosen import FAILED, AsJson, Baud, Bits, ParityOption, PortName, choose_line, line_text, opened
 from gateway.cli.device import short
+from gateway.cli.device_tapped import TAPPED_S
 from gateway.cli.port_hearing import Hearing, Hit
 from gateway.cli.port_settings import settings_to_hear
 from gateway.cli.printing import print_json, print_table
+from gateway.cli.reaching import Take, Tap, at_port
 from gateway.cli.table import Column
 from gateway.ops.texts import say
 from gateway.ports import Port, PortLost
@@ -32,6 +34,7 @@ def sniff(
     baud: Baud = None,
     bits: Bits = None,
     parity: ParityOption = None,
+    take: Take = False,
     as_json: AsJson = False,
 ) -> None:
     """Say which drivers accept the stream, at which setting; exit 1 where none does."""
@@ -41,18 +44,49 @@ def sniff(
         lines = [choose_line(Line(), baud, bits, parity, None)]
     elif not url.startswith("/"):
         lines = [Line()]  # there are no wires here whose setting we could choose
-    if not as_json:
-        typer.echo(say("port_cmd.sniffing", port=url, count=len(lines), seconds=f"{seconds * len(lines):g}"))
-    heard = asyncio.run(_sniff(url, lines, drivers, seconds, every=every, is_told=not as_json))
+    heard, tap = asyncio.run(_sniff(url, lines, drivers, seconds, take=take, every=every, is_told=not as_json))
     best = max(heard, key=lambda each: (sum(hit.readings for hit in each.hits[:1]), each.bytes))
     if as_json:
-        print_json({"port": url, "settings": [_facts(each) for each in heard]})
+        print_json({"port": url, "tapped": tap is not None, "settings": [_facts(each) for each in heard]})
     else:
-        _conclude(url, heard, best)
+        _conclude(url, heard, best, tap)
     raise typer.Exit(0 if best.hits else FAILED)
 
 
 async def _sniff(
+    url: str,
+    lines: Sequence[Line],
+    drivers: Sequence[Driver],
+    seconds: float,
+    *,
+    take: bool,
+    every: bool,
+    is_told: bool,
+) -> tuple[list[Hearing], Tap | None]:
+    async with at_port(url, take, "gateway port sniff") as tap:
+        if tap is not None:
+            return [await _listen_in(tap, drivers, max(seconds, TAPPED_S), is_told=is_told)], tap
+        if is_told:
+            typer.echo(say("port_cmd.sniffing", port=url, count=len(lines), seconds=f"{seconds * len(lines):g}"))
+        return await _listen_all(url, lines, drivers, seconds, every=every, is_told=is_told), None
+
+
+async def _listen_in(tap: Tap, drivers: Sequence[Driver], seconds: float, *, is_told: bool) -> Hearing:
+    """What the gateway hears, and on a bus what it asks, at the one setting that it uses."""
+    hearing = Hearing(tap.line, drivers)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not _is_enough(hearing):
+                    hearing.feed((await tap.record()).data)
+    except PortLost as error:
+        typer.echo(str(error), err=True)
+    if is_told:
+        _show(hearing)
+    return hearing
+
+
+async def _listen_all(
     url: str, lines: Sequence[Line], drivers: Sequence[Driver], seconds: float, *, every: bool, is_told: bool
 ) -> list[Hearing]:
     heard: list[Hearing] = []
@@ -75,8 +109,12 @@ async def _sniff(
 
 
 async def _listen(port: Port, hearing: Hearing) -> None:
-    while not any(hit.readings >= _ENOUGH for hit in hearing.hits):
+    while not _is_enough(hearing):
         hearing.feed(await port.read())
+
+
+def _is_enough(hearing: Hearing) -> bool:
+    return any(hit.readings >= _ENOUGH for hit in hearing.hits)
 
 
 def _show(hearing: Hearing) -> None:
@@ -90,7 +128,7 @@ def _show(hearing: Hearing) -> None:
         typer.echo(f"    {piece.hex(' '):<{_HEX_LINE * 3}} {seen}")
 
 
-def _conclude(url: str, heard: Sequence[Hearing], best: Hearing) -> None:
+def _conclude(url: str, heard: Sequence[Hearing], best: Hearing, tap: Tap | None) -> None:
     if best.hits:
         columns = [
             Column(say("driver.head_name")),
@@ -102,6 +140,10 @@ def _conclude(url: str, heard: Sequence[Hearing], best: Hearing) -> None:
         print_table(columns, [_row(hit) for hit in best.hits])
         typer.echo(short(0.0, best.hits[0].last).partition(" s  ")[2])
         typer.echo(f"\n  gateway device try {best.hits[0].driver.name} {url}")
+    elif tap is not None and best.bytes:
+        typer.echo("\n" + say("port_cmd.sniff_own", bytes=best.bytes))
+        for device in tap.held.devices:
+            typer.echo(f"  gateway device try {device.driver} {url}")
     elif any(each.modbus_frames for each in heard):
         typer.echo("\n" + say("port_cmd.sniff_modbus"))
     elif best.bytes:

@@ -55,7 +55,7 @@ class Scan:
         self.unclear: dict[tuple[Line, int], bytes] = {}
         """Bytes that came and were no answer: another rate, two devices at one address, noise."""
         self.asked = 0
-        self._url = url
+        self.url = url
         self._drivers = [each for each in drivers if isinstance(each.kind, Polled)]
         self._patience_s = patience_s
         self._on_probe = on_probe
@@ -89,12 +89,12 @@ class Scan:
 
     @asynccontextmanager
     async def _bus(self, line: Line) -> AsyncIterator[Bus]:
-        async with opened(self._url, line) as port:
+        async with opened(self.url, line) as port:
 
             async def opening() -> Port:
                 return port
 
-            yield Bus(self._url, opening, line)
+            yield Bus(self.url, opening, line)
 
     async def _probe(self, bus: Bus, probe: Probe) -> None:
         if any((each.address, each.line) == (probe.address, probe.line) for each in self.found):

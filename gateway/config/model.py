@@ -67,6 +67,7 @@ class Node(Table):
     clock_wait_s: Annotated[Duration, duration_between("0 s", "30 days")] = Field(
         "15 min", alias="clock_wait", validate_default=True
     )
+    control: File | None = Field(None, examples=["/run/lanna/control"])
 
 
 class Spool(Table):

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import gateway.wire.payload as wire
 from gateway.edge.dating import Clock, Dating
+from gateway.edge.loans import Loans
 from gateway.edge.losses import LossEvents
 from gateway.edge.outlet import Outlet
 from gateway.edge.presence import Presence
@@ -51,6 +52,8 @@ class Node:
         self._node = node
         self._states: dict[str, wire.DeviceState] = {}
         self.uplink = Uplink(outlet, presence, broker, root=root, node=node, health=self.health)
+        self.loans = Loans(clock.mono_ns, self.on_state, self.event)
+        """Its ports. Stations tell their states there."""
         self._supply, self._losses = Supply(max_bytes), LossEvents(self.event)
         spool.on_loss(self._lose)
         outlet.word.on_event.append(self.event)
@@ -101,14 +104,15 @@ class Node:
             )
         self.recorded[report.device] = self.recorded.get(report.device, 0) + 1
 
-    def on_state(self, device: str, state: wire.DeviceState, why: str) -> None:
+    def on_state(self, device: str, state: wire.DeviceState, why: str, reason: str = "") -> None:
         """A device's state is retained on the broker, and its change is an event that the audit can find."""
         log.log(logging.INFO if state == "ok" else logging.WARNING, "device %s: %s %s", device, state, why)
         before = self._states.get(device)
         self._states[device] = state
-        self.uplink.say(self._presence.changed(device, state, why))
+        self.uplink.say(self._presence.changed(device, state, why, reason))
+        data = {"from": before or "", "to": state, "why": why}
         with suppress(SpoolFull):
-            self._recorder.event(device, "state", {"from": before or "", "to": state, "why": why})
+            self._recorder.event(device, "state", data | ({"reason": reason} if reason else {}))
         self.recorded[device] = self.recorded.get(device, 0) + 1
 
     def on_step(self, step: Step) -> None:
@@ -173,15 +177,14 @@ class Node:
             refused=dict(outlet.counters.refused),
             link=self.uplink.why,
             ledger_silent=int(outlet.word.is_silent()),
-            devices={name: self._device_health(station) for name, station in self.stations.items()},
+            devices={name: self._device_health(name, station) for name, station in self.stations.items()},
         )
         return wire.encode(health)
 
-    @staticmethod
-    def _device_health(station: Station) -> wire.DeviceHealth:
+    def _device_health(self, name: str, station: Station) -> wire.DeviceHealth:
         counters = station.counters
         return wire.DeviceHealth(
-            station.state or "absent",
+            self._states.get(name, "absent"),
             counters.readings,
             counters.frames,
             dict(counters.rejected),
@@ -191,4 +194,5 @@ class Node:
             counters.reconnects,
             counters.unbelieved,
             round(counters.running_s / 3600, 2),
+            round(self.loans.borrowed_s(name), 1),
         )

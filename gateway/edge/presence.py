@@ -102,7 +102,7 @@ class Presence:
         topic = device_topic(self._root, self._node.id, self._devices[device].device_class, device, "status")
         return Message(topic, wire.encode(self._states[device]), 1, True)
 
-    def changed(self, device: str, state: wire.DeviceState, why: str) -> Message:
+    def changed(self, device: str, state: wire.DeviceState, why: str, reason: str = "") -> Message:
         """Note a device's new state; the message that says so."""
-        self._states[device] = wire.DeviceStatus(state, self._now(), why)
+        self._states[device] = wire.DeviceStatus(state, self._now(), why, reason)
         return self._state(device)

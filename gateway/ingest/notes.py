@@ -81,6 +81,7 @@ def health_notes(node: str, health: payload.Health, intake: Intake, now_at: int)
             "frames": float(figures.frames),
             "rejected": float(sum(figures.rejected.values())),
             "discarded_bytes": float(figures.discarded_bytes),
+            "borrowed_s": figures.borrowed_s,
         }
         notes.append(Note("node_health", Origin(node, "", device), at, counters, text={"rejected": figures.rejected}))
     return notes

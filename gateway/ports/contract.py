@@ -11,6 +11,7 @@ Reason = Literal[
     "absent",
     "permission",
     "busy",
+    "borrowed",
     "not-a-tty",
     "bad-settings",
     "stuck",
@@ -41,15 +42,16 @@ class PortError(Exception):
 
 
 class PortLost(Exception):
-    """A port that was open and is gone: unplugged, closed by its peer, or closed by us."""
+    """A port that was open and is gone: unplugged, closed by its peer or by us, or lent to `detail`."""
 
-    def __init__(self, port: str, detail: str) -> None:
-        super().__init__(port, detail)
+    def __init__(self, port: str, detail: str, reason: Literal["lost", "borrowed"] = "lost") -> None:
+        super().__init__(port, detail, reason)
         self.port = port
         self.detail = detail
+        self.reason = reason
 
     def __str__(self) -> str:
-        return say("port.lost", port=self.port, detail=self.detail)
+        return say(f"port.{self.reason}", port=self.port, detail=self.detail)
 
 
 class Port(Protocol):

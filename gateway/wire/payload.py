@@ -106,15 +106,17 @@ class DeviceAbout(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, omit_defaults=True):
-    """State of a device; valid only while its node is online."""
+    """State of a device; valid only while its node is online. `why` is for people, `reason` a word for programs."""
 
     state: DeviceState
     since: str | None
     why: str = ""
+    reason: str = ""
 
 
 class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Counters of one device since the node started; `running_h` since the instrument was new to it."""
+    """Counters of one device since the node started; `running_h` since the instrument was new to it, `borrowed_s` while
+    its port was lent to a command."""
 
     state: DeviceState
     readings: int = 0
@@ -126,6 +128,7 @@ class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     reconnects: int = 0
     unbelieved: int = 0
     running_h: float = 0
+    borrowed_s: float = 0
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):

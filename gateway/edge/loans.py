@@ -1,0 +1,192 @@
+"""A running node's ports: others may listen in, or borrow one. Its devices are absent then, and the time is counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+
+from drivers.core.contract import Line
+from gateway.edge.station import Opening
+from gateway.ops.texts import say
+from gateway.ports import Port, PortError, PortLost
+from gateway.ports.capture import Direction
+from gateway.ports.find import real_path
+from gateway.ports.tapped import OnBytes, TappedPort
+from gateway.wire.control import HeldDevice
+from gateway.wire.payload import DeviceState
+
+BORROWED: Final = "borrowed"
+_SECOND = 1_000_000_000
+
+
+class TellState(Protocol):
+    """Where a device's state goes; `reason` is a word for programs."""
+
+    def __call__(self, device: str, state: DeviceState, why: str, reason: str = "") -> None: ...
+
+
+class SharedPort:
+    """One port of the node. Stations and buses open it with `open`; taps see every byte; a loan closes it."""
+
+    def __init__(self, url: str, line: Line, opening: Opening) -> None:
+        self.url = url
+        self.line = line
+        self.devices: dict[str, HeldDevice] = {}
+        self.borrower = ""
+        """Who has it in the node's place, in words for people."""
+        self.on_lend: list[Callable[[], Awaitable[None]]] = []
+        """Who else must let go of it."""
+        self._opening = opening
+        self._lock = asyncio.Lock()
+        self._port: _Lendable | None = None
+        self._taps: list[OnBytes] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the node has it open."""
+        return self._port is not None and not self._port.is_closed
+
+    async def open(self) -> Port:
+        """For stations: the port, or PortError while it is lent."""
+        async with self._lock:
+            self._refuse_while_lent()
+            port = _Lendable(self, await self._opening(), self._tell)
+            if self.borrower:  # while the system was opening it
+                await port.close()
+            self._refuse_while_lent()
+            self._port = port
+            return port
+
+    def tap(self, on_bytes: OnBytes) -> Callable[[], None]:
+        """Tell `on_bytes` of all that goes over it from now on, until what is returned is called."""
+        self._taps.append(on_bytes)
+        return lambda: self._taps.remove(on_bytes)
+
+    async def let_go(self) -> None:
+        """Close it. It opens no more while it has a borrower."""
+        async with self._lock:
+            for release in self.on_lend:
+                await release()
+            if self._port is not None:
+                await self._port.close()
+                self._port = None
+
+    def why(self) -> str:
+        """Where it is."""
+        return say("port.borrowed", port=self.url, detail=self.borrower)
+
+    def _refuse_while_lent(self) -> None:
+        if self.borrower:
+            raise PortError("borrowed", self.url, self.borrower)
+
+    def _tell(self, direction: Direction, data: bytes) -> None:
+        for on_bytes in tuple(self._taps):
+            on_bytes(direction, data)
+
+
+class _Lendable(TappedPort):
+    """The port as the node has it; that it was lent is told in place of "closed"."""
+
+    def __init__(self, shared: SharedPort, port: Port, on_bytes: OnBytes) -> None:
+        super().__init__(port, on_bytes)
+        self.is_closed = False
+        self._shared = shared
+
+    async def read(self) -> bytes:
+        """See `Port`."""
+        try:
+            return await super().read()
+        except PortLost as error:
+            raise self._reason(error) from None
+
+    async def write(self, data: bytes) -> None:
+        """See `Port`."""
+        try:
+            await super().write(data)
+        except PortLost as error:
+            raise self._reason(error) from None
+
+    async def close(self) -> None:
+        """See `Port`."""
+        self.is_closed = True
+        await super().close()
+
+    def _reason(self, error: PortLost) -> PortLost:
+        borrower = self._shared.borrower
+        return PortLost(self._shared.url, borrower, BORROWED) if borrower else error
+
+
+class Loans:
+    """All ports of a node, and what became of its devices while one was lent.
+
+    Stations tell their states to `on_state`. While a port is lent its devices are absent, whatever they say; then they
+    are again what they say, or said last.
+    """
+
+    def __init__(
+        self,
+        mono_ns: Callable[[], int],
+        tell: TellState,
+        event: Callable[[str, Mapping[str, object]], object],
+    ) -> None:
+        self.ports: dict[str, SharedPort] = {}
+        self._mono_ns, self._tell, self._event = mono_ns, tell, event
+        self._said: dict[str, tuple[DeviceState, str]] = {}
+        self._before: dict[str, tuple[DeviceState, str]] = {}
+        """What stations said before their port was lent."""
+        self._since: dict[str, int] = {}
+        self._total: dict[str, int] = {}
+
+    def share(self, url: str, line: Line, opening: Opening) -> SharedPort:
+        """The port of this url, the same each time."""
+        return self.ports.setdefault(url, SharedPort(url, line, opening))
+
+    def find(self, said: str) -> SharedPort | None:
+        """The port that is called so now, by whichever of its names."""
+        if said in self.ports or not said.startswith("/"):
+            return self.ports.get(said)
+        tty = real_path(said)
+        return next((port for url, port in self.ports.items() if url.startswith("/") and real_path(url) == tty), None)
+
+    def on_state(self, device: str, state: DeviceState, why: str) -> None:
+        """What a station says of its device."""
+        self._said[device] = (state, why)
+        if device not in self._since:
+            self._tell(device, state, why)
+
+    async def lend(self, port: SharedPort, borrower: str) -> None:
+        """Close the port and leave it to `borrower` (a word for people, not empty) until `take_back`."""
+        assert not port.borrower, "one at a time"
+        port.borrower = borrower
+        since_ns = self._mono_ns()
+        for device in port.devices:
+            self._since[device] = since_ns
+            if device in self._said:
+                self._before[device] = self._said.pop(device)
+            self._tell(device, "absent", port.why(), BORROWED)
+        self._event("port-borrowed", {"port": port.url, "by": borrower})
+        await port.let_go()
+
+    def take_back(self, port: SharedPort) -> None:
+        """The borrower is done, or gone: the node may open the port again, and will when it is next needed."""
+        lent = ("absent", port.why())
+        borrower, port.borrower = port.borrower, ""
+        now_ns = since_ns = self._mono_ns()
+        for device in port.devices:
+            since_ns = self._since.pop(device)
+            self._total[device] = self._total.get(device, 0) + now_ns - since_ns
+        seconds = round((now_ns - since_ns) / _SECOND, 3)
+        self._event("port-returned", {"port": port.url, "by": borrower, "borrowed_s": seconds})
+        for device in port.devices:
+            before = self._before.pop(device, None)
+            if before is not None:
+                self._said.setdefault(device, before)
+            # One that noticed will tell when it has its port again; one that did not is what it was.
+            if device in self._said and self._said[device] != lent:
+                self._tell(device, *self._said[device])
+
+    def borrowed_s(self, device: str) -> float:
+        """How long the device's port was lent since the node started."""
+        now_ns = self._mono_ns()
+        return (self._total.get(device, 0) + now_ns - self._since.get(device, now_ns)) / _SECOND
