@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from drivers.core.contract import Line
@@ -95,26 +96,42 @@ class _Lendable(TappedPort):
 
     async def read(self) -> bytes:
         """See `Port`."""
-        try:
+        with self._reasoning():
             return await super().read()
-        except PortLost as error:
-            raise self._reason(error) from None
 
     async def write(self, data: bytes) -> None:
         """See `Port`."""
-        try:
+        with self._reasoning():
             await super().write(data)
-        except PortLost as error:
-            raise self._reason(error) from None
+
+    async def drain_output(self) -> None:
+        """See `Port`."""
+        with self._reasoning():
+            await super().drain_output()
+
+    async def set_line(self, line: Line) -> None:
+        """See `Port`."""
+        with self._reasoning():
+            await super().set_line(line)
+
+    async def send_break(self, seconds: float) -> None:
+        """See `Port`."""
+        with self._reasoning():
+            await super().send_break(seconds)
 
     async def close(self) -> None:
         """See `Port`."""
         self.is_closed = True
         await super().close()
 
-    def _reason(self, error: PortLost) -> PortLost:
-        borrower = self._shared.borrower
-        return PortLost(self._shared.url, borrower, BORROWED) if borrower else error
+    @contextmanager
+    def _reasoning(self) -> Iterator[None]:
+        try:
+            yield
+        except PortLost:
+            if not self._shared.borrower:
+                raise
+            raise PortLost(self._shared.url, self._shared.borrower, BORROWED) from None
 
 
 class Loans:
