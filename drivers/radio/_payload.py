@@ -14,6 +14,8 @@ SUSPECT, MISSING = 3, 9
 NO_LINE = Line()
 """A radio has no serial line."""
 SECOND = 1_000_000_000
+CLOCK_SET_S = 1_420_070_400
+"""2015: a device's clock that shows less was never set."""
 WIRING = "No wire: by LoRaWAN through a network server or a concentrator beside the node, or a LoRa modem on its port."
 
 
@@ -59,7 +61,9 @@ def telling(
     at_s: int | None = None,
     age_s: float | None = None,
 ) -> Telling:
-    """A report. Raises `Implausible` where a value is outside its quantity's span or is no number."""
+    """A report. Raises `Implausible` where a value is outside its quantity's span, or its own time before 2015."""
+    if at_s is not None and at_s < CLOCK_SET_S:
+        raise Implausible(f"its log is dated {at_s} s after 1970: its clock was never set")
     for name, value in values.items():
         known = quantity(name)
         low, high = known.span or (-1e300, 1e300)

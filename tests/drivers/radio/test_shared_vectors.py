@@ -52,6 +52,10 @@ DRIVERS = {
     "milesight-em410-rdl": "milesight-em410-rdl",
     "milesight-em500-udl": "milesight-em500-udl",
     "milesight-em500-swl": "milesight-em500-swl",
+    "dragino-dds": "dragino-dds",
+    "dragino-dds04": "dragino-dds04",
+    "dragino-ps-lb": "dragino-ps-lb",
+    "dragino-sdi12-lb": "dragino-sdi12-lb",
     **{
         f"decentlab-dl-{name}": f"decentlab-dl-{name}"
         for name in ("mbx", "pr21", "pr26", "pr36", "pr36ctd", "ctd10", "tbrg", "dlr2-004")
@@ -66,6 +70,8 @@ NAMES = {
     "conductivity_us_cm": ("conductivity", 1),
     "rain_mm": ("rain", 1),
     "rain_total_mm": ("rain_counter", 1),
+    "current_ma": ("current_dc", 1e-3),
+    "voltage_v": ("voltage_dc", 1),
     "radar_signal": ("x_milesight_radar_signal", 1),
 }
 REASONS = {
@@ -92,6 +98,10 @@ def values(driver: str, expect: dict[str, Any]) -> dict[str, float]:
     for key, value in expect.items():
         if key == "temperature_c":
             out["water_temperature" if "decentlab" in driver else "device_temperature"] = value
+        elif key == "distances_mm":
+            out |= {f"distance__{number}": mm / 1000 for number, mm in enumerate(value, 1)}
+        elif key == "text":
+            out |= dict(zip(("x_sdi12_1", "x_sdi12_2"), map(float, value.split("+")[1:]), strict=True))
         elif key in NAMES:
             out[NAMES[key][0]] = value * NAMES[key][1]
     return out
@@ -120,8 +130,11 @@ def test_makers(name: str, case: dict[str, Any]) -> None:
         ours = {key: telling.decoded.values.get(key) for key in values(driver, expect)}
         assert ours == pytest.approx(values(driver, expect))
         assert bool(faults) <= (9 in telling.decoded.quality.values())
-        if "tilted" in expect:
-            assert bool(telling.decoded.info["tilted"]) == expect["tilted"]
+        said = telling.decoded.info
+        for key in ("tilted", "interrupt", "probe", "probe_range", "in1", "in2", "model_id", "firmware", "band_id"):
+            assert said.get(key) == expect.get(key, said.get(key))
+        for key, ours_key in {"sensor_present": "sensor_found", "device_id": "device_number"}.items():
+            assert said.get(ours_key) == expect.get(key, said.get(ours_key))
 
 
 @pytest.mark.parametrize(("name", "case"), cases(tuple(DRIVERS), "bad"))
