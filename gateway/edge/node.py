@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 import gateway.wire.payload as wire
 from gateway.edge.dating import Clock, Dating
@@ -27,6 +28,16 @@ from gateway.wire.times import SECOND
 log = logging.getLogger(__name__)
 
 
+class Service(Protocol):
+    """What lives beside the stations, such as the radio's receivers."""
+
+    def health(self) -> Mapping[str, wire.ReceiverHealth]:
+        """How its receivers are, by name."""
+
+    async def run(self) -> None:
+        """Live until cancelled. Raises nothing else."""
+
+
 class Node:
     """Owns the tasks of one node. The spool is open when it comes and is closed by the caller."""
 
@@ -46,6 +57,7 @@ class Node:
     ) -> None:
         self.spool, self.outlet = spool, outlet
         self.stations: dict[str, Station] = {}
+        self.services: dict[str, Service] = {}
         self.recorded: dict[str, int] = {}
         """Readings and events that got a number since the start, by device."""
         self._presence, self._recorder, self._clock, self._dating = presence, recorder, clock, dating
@@ -62,6 +74,10 @@ class Node:
         """A device of this node; before `run`."""
         self.stations[device] = station
 
+    def serve(self, name: str, service: Service) -> None:
+        """Something else that lives as long as this node; before `run`."""
+        self.services[name] = service
+
     async def run(self) -> None:
         """Runs until cancelled. What was recorded by then is made durable when the spool is closed."""
         self._tell_opening()
@@ -73,6 +89,8 @@ class Node:
                 group.create_task(self._dating.run(self.uplink.is_online.is_set, self.on_step), name="dating")
                 for name, station in self.stations.items():
                     group.create_task(station.run(), name=f"station {name}")
+                for name, service in self.services.items():
+                    group.create_task(service.run(), name=name)
         finally:
             self._dating.close()
 
@@ -101,6 +119,7 @@ class Node:
                 decoded.quality,
                 is_past=report.is_past,
                 has_own_time=report.has_own_time,
+                via=report.via,
             )
         self.recorded[report.device] = self.recorded.get(report.device, 0) + 1
 
@@ -119,6 +138,12 @@ class Node:
         """A jump of the wall clock is an event of the node itself."""
         data = {"by_s": round(step.by_ns / SECOND, 3), "explained": step.is_explained}
         self.event("clock-step", data)
+
+    def on_event(self, device: str, event: str, data: Mapping[str, object]) -> None:
+        """Something happened to a device that is no change of its state."""
+        with suppress(SpoolFull):
+            self._recorder.event(device, event, data)
+        self.recorded[device] = self.recorded.get(device, 0) + 1
 
     def event(self, event: str, data: Mapping[str, object]) -> bool:
         """Something happened to the node itself; False where the spool has no room to say so."""
@@ -178,6 +203,7 @@ class Node:
             link=self.uplink.why,
             ledger_silent=int(outlet.word.is_silent()),
             devices={name: self._device_health(name, station) for name, station in self.stations.items()},
+            receivers={name: each for service in self.services.values() for name, each in service.health().items()},
         )
         return wire.encode(health)
 
@@ -195,4 +221,5 @@ class Node:
             counters.unbelieved,
             round(counters.running_s / 3600, 2),
             round(self.loans.borrowed_s(name), 1),
+            lost_in_air=counters.lost_in_air,
         )

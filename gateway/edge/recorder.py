@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, Protocol
 
@@ -51,6 +51,7 @@ class Recorder:
         *,
         is_past: bool = False,
         has_own_time: bool = False,
+        via: Sequence[str] = (),
     ) -> int:
         """Record one reading taken at `at_ns` (wall) and `mono_ns` (CLOCK_BOOTTIME); its number.
 
@@ -72,10 +73,11 @@ class Recorder:
                 if flag != NOT_EVALUATED:
                     q[name] = flag
         q.update((name, MISSING) for name, flag in quality.items() if flag == MISSING)
+        heard = {"via": list(via)} if via else {}
         if is_past:
             stamp = self._stamps.stamp_past(series(device, ""), at_ns, mono_ns, has_own_time=has_own_time)
-            return self._write(device, stamp, v=v, q=q, failed=failed, is_past=True)
-        return self._append(device, at_ns, mono_ns, v=v, q=q, failed=failed)
+            return self._write(device, stamp, v=v, q=q, failed=failed, is_past=True, **heard)
+        return self._append(device, at_ns, mono_ns, v=v, q=q, failed=failed, **heard)
 
     def event(self, device: str, event: str, data: Mapping[str, Any]) -> int:
         """Record something that happened to a device, now; its number."""

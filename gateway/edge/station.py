@@ -55,6 +55,8 @@ class Report:
     """From the device's own log: of an instant before this one, so it raises no alarm and goes out late."""
     has_own_time: bool = False
     """`at_ns` is what the device's own clock said, whatever ours is worth."""
+    via: tuple[str, ...] = ()
+    """The receivers that heard it by radio, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Counters:
     """Readings of a device that was asleep or warming up: not handed on."""
     running_s: float = 0.0
     """How long the instrument has run, all its earlier lives on this node included."""
+    lost_in_air: int = 0
+    """Radio uplinks that nobody heard: holes in the device's own counter."""
     failures: int = 0
     """Exceptions of its driver, or of who takes its reports: errors in a program."""
 
@@ -144,10 +148,14 @@ class Desk:
         combined = self._combiner.take()
         if combined is None:
             return
-        self.readings += 1
         self.merged += combined.frames - 1
+        self.hand_on(Report(self._spec.id, combined.mono_ns, combined.at_ns, combined.decoded, combined.frames))
+
+    def hand_on(self, report: Report) -> None:
+        """A report that is not combined with others."""
+        self.readings += 1
         try:
-            self._emit(Report(self._spec.id, combined.mono_ns, combined.at_ns, combined.decoded, combined.frames))
+            self._emit(report)
         except Exception:
             self.fail("a report was not taken")
 

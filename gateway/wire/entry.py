@@ -36,6 +36,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     least_ms: int = 0
     is_past: bool = False
     """A reading from its device's own log; its time may be before that of readings with lower numbers."""
+    via: list[str] = []
+    """The receivers that heard it by radio, the best first."""
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -61,14 +63,14 @@ def live_message(root: str, node: str, spool: str, seq: int, entry: Entry, t: st
         topic = device_topic(root, node, entry.device_class, entry.device, "event")
         return topic, encode(Event(t, spool, seq, entry.event, entry.data))
     topic = device_topic(root, node, entry.device_class, entry.device, "reading")
-    return topic, encode(Reading(t, spool, seq, entry.v, entry.q, entry.failed))
+    return topic, encode(Reading(t, spool, seq, entry.v, entry.q, entry.failed, entry.via))
 
 
 def late_part(seq: int, entry: Entry, t: str | None) -> bytes:
     """One member of a backlog batch, as JSON; `t` is its time."""
     if entry.event:
         return encode(LateEntry(entry.device, t, seq, event=entry.event, data=entry.data))
-    return encode(LateEntry(entry.device, t, seq, entry.v, entry.q, entry.failed))
+    return encode(LateEntry(entry.device, t, seq, entry.v, entry.q, entry.failed, via=entry.via))
 
 
 def late_message(root: str, node: str, device_class: str, spool: str, parts: list[bytes]) -> tuple[str, bytes]:

@@ -26,6 +26,8 @@ class Reading(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     v: dict[str, float]
     q: dict[str, int] = {}
     failed: dict[str, float] = {}
+    via: list[str] = []
+    """The receivers that heard it by radio, the best first."""
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -49,6 +51,7 @@ class LateEntry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     failed: dict[str, float] = {}
     event: str | None = None
     data: dict[str, Any] = {}
+    via: list[str] = []
 
 
 class Backlog(msgspec.Struct, frozen=True):
@@ -103,6 +106,8 @@ class DeviceAbout(msgspec.Struct, frozen=True, omit_defaults=True):
     position: dict[str, float] = {}
     duty: dict[str, float] = {}
     """`every_s`, `on_s` and `warm_up_s` of one that sleeps between its readings."""
+    trust: str = ""
+    """How a radio device proves who it is: `keys` (LoRaWAN, on the node), `network-server`, or `anyone-in-range`."""
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -129,6 +134,19 @@ class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     unbelieved: int = 0
     running_h: float = 0
     borrowed_s: float = 0
+    lost_in_air: int = 0
+
+
+class ReceiverHealth(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Counters of one radio receiver since the node started. `heard`: packets; `readings`: those that became one."""
+
+    state: DeviceState
+    why: str = ""
+    heard: int = 0
+    readings: int = 0
+    copies: int = 0
+    refused: dict[str, int] = {}
+    resets: int = 0
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -159,6 +177,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     link: str = ""
     ledger_silent: int = 0
     devices: dict[str, DeviceHealth] = {}
+    receivers: dict[str, ReceiverHealth] = {}
 
 
 class SpoolSettled(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from drivers.radio.region import airtime_s
 from gateway.lora.modems import ebyte, radiohead
 from gateway.lora.modems.ebyte import EbyteReader
 from gateway.lora.modems.events import Answer, BadLine, Event, Packet, Reader
 from gateway.lora.modems.lines import rak811, rak3172, rfm2pi, rn2483
 from gateway.lora.modems.reyax import ReyaxReader
 from gateway.lora.modems.settings import RadioSettings
-from gateway.lora.region import airtime_s
 from tests.lora.vectors import Vector, bad, name_of, vectors
 
 READERS: dict[str, Callable[[], Reader]] = {
