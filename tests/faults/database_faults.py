@@ -98,7 +98,7 @@ def ingest_kills(form: Form) -> Finding:
     with World(form.folder, rate_hz=40, is_quick=not form.is_long, with_ear=False) as w:
         w.start()
         for _ in range(kills):
-            time.sleep(dice.uniform(0.0, 2.0))
+            time.sleep(dice.uniform(0.0, form.pick(2.0, 6.0)))
             w.ingest.kill()
             w.ingest.start()
         counts = w.finish(form.pick(60, 400))
