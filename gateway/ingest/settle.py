@@ -9,13 +9,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 
 from gateway.ingest.counters import Counters
+from gateway.ingest.groups import Group, Numbers, add_numbers, last_numbered, merge
 from gateway.ingest.ledger import BEFORE, LOST, PARKED, Ledger, LedgerError
 from gateway.ingest.messages import Part
 from gateway.ingest.parked import Refused
-from gateway.ingest.points import Note, Point
 from gateway.ingest.sinks.base import Sink, Unavailable
 from gateway.mqtt.link import Connection, Message
 from gateway.spool.intervals import Intervals
@@ -24,23 +23,12 @@ from gateway.wire.topics import node_topic
 
 GROUP_S = 1.0
 """Batches written within this share one look at whether they survived."""
+MOST_GROUPS = 300
+"""So many, beside those that need only time, may wait for a database that takes batches and does not show them."""
 GONE_AFTER_S = 86_400.0
 _TICK_S = 0.25
 _SWEEP_AT_MOST_S = 10.0
 _PUBLISH_TIMEOUT_S = 10.0
-
-Numbers = dict[tuple[str, str], Intervals]
-
-
-@dataclass(slots=True)
-class Group:
-    """Batches that wait together to become durable, since `opened_mono`; `mark` names the database's life."""
-
-    mark: str | None
-    opened_mono: float
-    written_mono: float
-    last: Point | Note
-    numbers: Numbers = field(default_factory=dict)
 
 
 class Settler:
@@ -111,16 +99,18 @@ class Settler:
             if part.holds or part.lost:
                 self._heard.append(part)
         self._parked += [one for one in refused if one.seq]
-        last = _last_numbered(parts, out)
+        last = last_numbered(parts, out)
         if self._sink.durable_after_s == 0 or last is None:
-            _merge(self._settled, numbers)
+            merge(self._settled, numbers)
         else:
             now_mono = time.monotonic()
             if is_marked or not self._is_group_open:
                 self._groups.append(Group(mark, now_mono, now_mono, last))
+                if len(self._groups) > MOST_GROUPS + 2 * self._sink.durable_after_s:
+                    self._doubt(self._groups.pop(0))
             group = self._groups[-1]
             group.written_mono, group.last = now_mono, last
-            _merge(group.numbers, numbers)
+            merge(group.numbers, numbers)
             # Where the database's life has no name, a look can only vouch for the batch it looks at.
             self._is_group_open = group.mark is not None
         self._wake.set()
@@ -154,14 +144,20 @@ class Settler:
                 self._on_state("sink", "unconfirmed", error.why)
                 await asyncio.sleep(_TICK_S)
                 return
+            if self._groups[0] is not group:
+                continue  # there were too many meanwhile, and it was given up
             self._groups.pop(0)
             if not self._groups:
                 self._is_group_open = False
             if is_there:
-                _merge(self._settled, group.numbers)
+                merge(self._settled, group.numbers)
             else:
-                self._counters.unconfirmed += sum(map(len, group.numbers.values()))
-                _merge(self._unsure, group.numbers)
+                self._doubt(group)
+
+    def _doubt(self, group: Group) -> None:
+        """Nobody can tell any more whether it was stored: its numbers exist, and the nodes send them again."""
+        self._counters.unconfirmed += sum(map(len, group.numbers.values()))
+        merge(self._unsure, group.numbers)
 
     async def _commit(self, is_sweep: bool) -> None:
         """Everything heard goes into the ledger, and the ledger to disk; what cannot be written now is tried again."""
@@ -264,36 +260,3 @@ class Settler:
         texts = {node: payload.encode(self._ledger.stored(node, now_at, grace_s)) for node in nodes}
         self._ledger.commit()
         return texts
-
-
-def _last_numbered(parts: list[Part], out: set[tuple[str, str, int]]) -> Point | Note | None:
-    """The last point that has a number and was not refused."""
-    for part in reversed(parts):
-        for point in reversed(part.points):
-            if point.seq and (part.node, part.spool, point.seq) not in out:
-                return point
-    return None
-
-
-def add_numbers(numbers: Intervals, part: Part, out: set[tuple[str, str, int]]) -> None:
-    """The numbers of a part's points, without those in `out`; runs of them at once."""
-    seqs = [point.seq for point in part.points if point.seq]
-    if out:
-        seqs = [seq for seq in seqs if (part.node, part.spool, seq) not in out]
-    if not seqs:
-        return
-    first = previous = seqs[0]
-    for seq in seqs[1:]:
-        if seq != previous + 1:
-            numbers.add(first, previous)
-            first = seq
-        previous = seq
-    numbers.add(first, previous)
-
-
-def _merge(into: Numbers, more: Numbers) -> None:
-    for key, numbers in more.items():
-        if key in into:
-            into[key].update(numbers)
-        else:
-            into[key] = numbers.copy()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import closing
 
+from gateway.ingest.ledger import SqliteLedger
 from tests.faults.scenario import Finding, Form, scenario
 from tests.rig.gateway import Gateway, backbone_config, wait_until
 from tests.rig.world import DEFAULTS, World
@@ -25,13 +27,13 @@ def twice(form: Form) -> Finding:
             _new_ledger(w)
             refused.append(_second_ingest(w))
         counts = w.finish(form.pick(60, 120))
-        twice = _used_twice(w)
+        twice, missing = _used_twice(w), _missing(w, form.pick(60, 120))
         spools = {one.spool for one in w.ear.heard}
     figure = (
-        f"{counts}; {len(twice)} numbers used twice in {len(spools)} spools; second ingest refused {sum(refused)} of "
-        f"{len(refused)} times"
+        f"{counts}; {len(twice)} numbers used twice in {len(spools)} spools, {missing} missing in the ledger; second "
+        f"ingest refused {sum(refused)} of {len(refused)} times"
     )
-    is_met = counts.is_clean and not twice and all(refused) and len(spools) == 1 + len(refused)
+    is_met = counts.is_clean and not twice and all(refused) and len(spools) == 1 + len(refused) and not missing
     return Finding(figure, is_met, counts, {"twice": twice[:10]})
 
 
@@ -78,6 +80,18 @@ def _second_ingest(w: World) -> bool:
         return not second.is_running and has_said_why and w.ingest.is_running
     finally:
         second.kill()
+
+
+def _missing(w: World, within_s: float) -> int:
+    """Numbers below what the node announces that the ledger calls missing; waits for them so long."""
+    deadline = time.monotonic() + within_s
+    while True:
+        with closing(SqliteLedger(w.folder / "backbone-state" / "ledger.sqlite")) as ledger:
+            said = ledger.stored("node-1", time.time_ns(), 0.0).spools.values()
+        missing = sum(last - first + 1 for each in said for first, last in each.missing)
+        if not missing or time.monotonic() > deadline:
+            return missing
+        time.sleep(0.5)
 
 
 def _used_twice(w: World) -> list[str]:
