@@ -87,6 +87,7 @@ def _missing(w: World, within_s: float) -> int:
     deadline = time.monotonic() + within_s
     while True:
         with closing(SqliteLedger(w.folder / "backbone-state" / "ledger.sqlite")) as ledger:
+            ledger.stored("node-1", time.time_ns(), 0.0)  # to it all that it knows is new; the next time it is due
             said = ledger.stored("node-1", time.time_ns(), 0.0).spools.values()
         missing = sum(last - first + 1 for each in said for first, last in each.missing)
         if not missing or time.monotonic() > deadline:

@@ -12,8 +12,10 @@ from typing import Any
 
 from drivers.core.registry import find
 from gateway.mqtt.broker import Message
-from tests.faults.scenario import Finding, Form, scenario
+from tests.faults.scenario import Finding, Form, Tally, scenario
+from tests.rig.oracle import Counts
 from tests.rig.sim_parts import SimPolled
+from tests.rig.sim_time import EPOCH_S
 from tests.rig.sim_world import SimWorld
 from tests.rig.simulate import simulate
 from tests.spool.simdisk import SimDisk
@@ -48,12 +50,23 @@ def broker_away(form: Form) -> Finding:
 def boot_in_1970(form: Form) -> Finding:
     """A machine without a battery; the broker is there all the time, and the process is restarted in between.
 
-    Untrusted readings wait for their time, and health says meanwhile that the clock is not to be trusted.
+    Untrusted readings wait for their time, and health says meanwhile that the clock is not to be trusted. So it is in
+    1970, and with a clock that goes on where it stood at the last shutdown, which no year gives away.
     """
+    findings = [_boot_with(form, wall_ns) for wall_ns in (12_000_000_000, (EPOCH_S - 7 * 86_400) * 1_000_000_000)]
+    tally = Tally(0, 0, 0, 0.0)
+    for each in findings:
+        assert isinstance(each.counts, Counts)
+        tally = tally.with_counts(each.counts)
+    figure = f"{findings[0].figure}; with a clock of last week: {findings[1].figure}"
+    return Finding(figure, all(each.is_met for each in findings), tally)
+
+
+def _boot_with(form: Form, wall_ns: int) -> Finding:
     trusted: list[int] = []
 
     def before(w: SimWorld) -> None:
-        w.computer.reboot(wall_ns=12_000_000_000)
+        w.computer.reboot(wall_ns=wall_ns)
         w.broker.on_publish.append(
             lambda told: trusted.extend(health.get("clock_trusted", 0) for _, health in _health(w, told))
         )
@@ -70,8 +83,8 @@ def boot_in_1970(form: Form) -> Finding:
         worst_s = max(counts.errors_ms) / 1000
         undated = sum(not row.at for row in w.rows())
         figure = (
-            f"{counts}; published with a time before it was known: {early}; worst error {worst_s:.3f} s; "
-            f"{undated} left undated; health said trusted in {said_so} of {beats} minutes before, {trusted[-1]} after"
+            f"{counts}; trusted too early {early}; worst error {worst_s:.3f} s; {undated} left undated; health said "
+            f"trusted in {said_so} of {beats} minutes before, {trusted[-1]} after"
         )
         is_honest = beats >= 9 and not said_so and trusted[-1] == 1
         is_met = counts.is_clean and not early and worst_s <= 1 and not undated and not w.twice and is_honest
@@ -96,13 +109,12 @@ def clock_stepped(form: Form) -> Finding:
         await asyncio.sleep(form.pick(120, 600))
         assert w.node is not None
         frames = w.node.stations["pms-1"].counters.frames
-        said = w.instruments[0].count
+        said, ended = w.instruments[0].count, w.loop.time()
         counts = await w.settle(1200)
         # A round of questions takes its own time; what counts is when the rounds begin.
         asked = [at for port in meter.ports for at in port.written]
         rounds = [later for earlier, later in itertools.pairwise(asked) if later - earlier > 2]
-        gaps = [later - earlier for earlier, later in itertools.pairwise(rounds)]
-        pauses = [later - earlier for earlier, later in itertools.pairwise(beats)]
+        gaps, pauses = _gaps(rounds, ended), _gaps(beats, ended)
         figure = (
             f"polls every {min(gaps):.2f} to {max(gaps):.2f} s (10 s wanted), health every {min(pauses):.1f} to "
             f"{max(pauses):.1f} s (60 s wanted), {said - frames} frames not taken; {counts}, "
@@ -117,6 +129,13 @@ def clock_stepped(form: Form) -> Finding:
 
     with form.in_memory() as folder:
         return simulate(folder, form.seed, play, before=before, devices=1, disk=SimDisk(), polled={METER: meter})
+
+
+def _gaps(times: list[float], end: float) -> list[float]:
+    """The seconds between them, and those up to the end where that is longer: what has stopped is a gap, too."""
+    found = [later - earlier for earlier, later in itertools.pairwise(times)]
+    left = end - times[-1]
+    return [*found, left] if left > max(found) else found
 
 
 def _health(w: SimWorld, message: Message) -> list[tuple[float, dict[str, Any]]]:
