@@ -59,9 +59,10 @@ def edge_kills(form: Form) -> Finding:
     with World(form.folder, rate_hz=RATE_HZ, with_ear=True, max_size=MAX_SIZE) as w:
         w.start()
         random_kills = form.count(5, 200)
-        for _ in range(random_kills):
-            if is_away := dice.random() < 0.3:
+        for at in range(random_kills):
+            if is_away := at == 0 or dice.random() < 0.3:
                 w.broker.stop()
+                time.sleep(1.5)  # some of what only the card has is owed
             time.sleep(dice.uniform(0.05, form.pick(2.5, 5)) if dice.random() < 0.8 else dice.uniform(0.0, 0.6))
             _kill(w.edge, restarts)
             away += is_away
