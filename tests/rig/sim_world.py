@@ -249,7 +249,7 @@ sqlite = {{ path = "{self.folder}/unused.sqlite" }}
             stack.enter_context(virtual_time(self.loop))
             stack.enter_context(patch("gateway.mqtt.link.connect", self.network.connect))
             stack.enter_context(patch("gateway.edge.clock.Linux", lambda: self.computer))
-            stack.enter_context(patch("gateway.app.edge.open_port", self._switchboard.open_port))
+            stack.enter_context(patch("gateway.app.sharing.open_port", self._switchboard.open_port))
             stack.enter_context(patch("gateway.app.backbone._sink", sink))
             yield
 
