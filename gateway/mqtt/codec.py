@@ -11,6 +11,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# First bytes a broker may send where QoS is 0 or 1: PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT.
+_ALLOWED = frozenset({0x30, 0x31, 0x32, 0x33, 0x38, 0x39, 0x3A, 0x3B, 0x40, 0x90, 0xB0, 0xD0, 0xE0})
+# And before it has said yes: CONNACK, DISCONNECT.
+_ALLOWED_FIRST = frozenset({0x20, 0xE0})
+
 
 class Malformed(Exception):
     """The peer sent what MQTT does not allow."""
@@ -24,6 +29,11 @@ class Publish(NamedTuple):
     qos: int
     retain: bool
     packet_id: int
+
+
+def may_come(first: int, *, is_connected: bool) -> bool:
+    """Whether a broker may send a packet that begins with this byte."""
+    return first in (_ALLOWED if is_connected else _ALLOWED_FIRST)
 
 
 def decode_publish(packet: bytes, is_5: bool) -> Publish | None:

@@ -20,13 +20,14 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.mqtt import broker as values
-from gateway.mqtt.codec import Malformed, Publish, decode_publish, encode_puback
+from gateway.mqtt.codec import Malformed, Publish, decode_publish, encode_puback, may_come
 from gateway.mqtt.dial import dial
+from gateway.mqtt.endings import not_connected, why_lost
 from gateway.mqtt.errors import UNSUPPORTED_PROTOCOL, ConnectFailed, Disconnected, Refused
 from gateway.mqtt.keepalive import CHECKS, Keepalive
 from gateway.mqtt.properties import connect_properties, in_words, received
 from gateway.mqtt.stream import Stream
-from gateway.mqtt.tls import explain, make_context
+from gateway.mqtt.tls import make_context
 
 MAXIMUM_PACKET = 1 << 20
 """The largest packet taken from a broker, in bytes; told to it under MQTT 5."""
@@ -34,8 +35,6 @@ MAXIMUM_PACKET = 1 << 20
 _GOODBYE_S = 1.0
 _PINGREQ = b"\xc0\x00"
 _CONNACK, _PUBLISH = 0x20, 0x30
-# First bytes a broker may send where QoS is 0 or 1: PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT.
-_ALLOWED = frozenset({0x30, 0x31, 0x32, 0x33, 0x38, 0x39, 0x3A, 0x3B, 0x40, 0x90, 0xB0, 0xD0, 0xE0})
 
 
 class Listener(Protocol):
@@ -95,7 +94,7 @@ class Session(aiomqtt.Client):
         except TimeoutError:
             raise ConnectFailed(f"{broker.where} does not answer within {broker.connect_timeout_s:g} s") from None
         except OSError as error:
-            raise explain(error, broker.host, broker.port, broker.is_tls, broker.ca_file) from None
+            raise not_connected(error, broker) from None
         except MqttConnectError as error:
             code = error.rc
             assert isinstance(code, ReasonCode)
@@ -160,7 +159,7 @@ class Session(aiomqtt.Client):
         if self._is_closing:
             return
         first = packet[0]
-        if first not in _ALLOWED if self._is_connected() else first not in (_CONNACK, 0xE0):
+        if not may_come(first, is_connected=self._is_connected()):
             raise Malformed(f"an unexpected packet (first byte 0x{first:02X})")
         if first & 0xF0 == _PUBLISH:
             message = decode_publish(packet, self.is_5)
@@ -177,19 +176,10 @@ class Session(aiomqtt.Client):
         self._listener.on_turn()
 
     def _on_lost(self, error: Exception | None) -> None:
-        if isinstance(error, Malformed):
-            self._end(Disconnected(f"{self.broker.where} sent {error}"))
-        elif isinstance(error, ssl.SSLError):
-            problem = explain(error, self.broker.host, self.broker.port, self.broker.is_tls, self.broker.ca_file)
-            if not self._connected.done():
-                self._connected.set_exception(problem)
-                self._connected.exception()
-            self._end(Disconnected(str(problem)))
-        elif error is None or isinstance(error, OSError):
-            why = "the broker closed the connection" if error is None else f"connection lost: {error}"
-            self._end(Disconnected(why))
-        else:
-            self._end(Disconnected(f"{self.broker.where} sent a malformed packet ({type(error).__name__}: {error})"))
+        if isinstance(error, ssl.SSLError) and not self._connected.done():
+            self._connected.set_exception(not_connected(error, self.broker))
+            self._connected.exception()
+        self._end(why_lost(error, self.broker))
 
     def _is_connected(self) -> bool:
         return self._connected.done() and not self._connected.cancelled() and self._connected.exception() is None
