@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check unit bench faults format clean
+.PHONY: help demo test check unit bench faults model format clean
 
 help:
 	@echo "make demo   simulated instruments, a broker and a database on this machine; Ctrl-C ends it with a summary"
 	@echo "make test   everything that checks the project (lint, types, layers, tests)"
 	@echo "make bench  measured figures, one JSON line each"
 	@echo "make faults every fault at full length, and a table of what was lost (hours)"
+	@echo "make model  random schedules of everything that can happen to the protocol: MODEL=2000 of them"
 	@echo "make format rewrites the code in the project's style"
 
 demo: $(VENV)/run.stamp
@@ -35,6 +36,9 @@ bench: $(VENV)/dev.stamp
 
 faults: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.faults --long $(FAULTS)
+
+model: $(VENV)/dev.stamp
+	LANNA_MODEL=$(or $(MODEL),2000) $(BIN)/pytest tests/model
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

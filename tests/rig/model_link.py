@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from gateway.mqtt.acks import AckOrder
 from gateway.mqtt.broker import AckToken, Broker, Incoming, Message
-from gateway.mqtt.errors import ConnectFailed, Disconnected
+from gateway.mqtt.errors import ConnectFailed, Disconnected, PublishRefused
 from tests.rig.model_broker import ModelBroker
 
 _numbers = itertools.count(1)
@@ -200,13 +200,22 @@ class ModelConnection:
         return future
 
     def _published(self, message: Message, future: asyncio.Future[None]) -> None:
-        self._broker.publish(message)
-        self._travel("down", lambda: self._answered(future))
+        refusal: PublishRefused | None = None
+        try:
+            self._broker.publish(message)
+        except PublishRefused as error:
+            refusal = error
+        self._travel("down", lambda: self._answered(future, refusal))
 
-    def _answered(self, future: asyncio.Future[None]) -> None:
+    def _answered(self, future: asyncio.Future[None], refusal: PublishRefused | None = None) -> None:
         self._open.discard(future)
-        if not future.done():
+        if future.done():
+            return
+        if refusal is None:
             future.set_result(None)
+        else:
+            future.set_exception(refusal)
+            future.exception()
 
     def _travel(self, direction: str, arrive: Callable[[], None]) -> None:
         """Arrives in order, unless the connection ends first."""
