@@ -54,6 +54,7 @@ async def run_node(config: Config, node: said.Node, running: Running) -> None:
         async with asyncio.TaskGroup() as group:
             beside = [
                 group.create_task(hours.keep(), name="hours"),
+                group.create_task(built.loans.obstacles.run(), name="obstacles"),
                 group.create_task(serve_control(built.loans, node.id, node.control), name="control"),
             ]
             try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +15,9 @@ from gateway.cli.places import fail
 from gateway.edge.control_place import closed_places
 from gateway.ops.texts import say
 from gateway.ports import Port, PortError, PortLost
+
+if TYPE_CHECKING:
+    from gateway.ports.findings import Finding
 
 Parity = Literal["N", "E", "O"]
 FAILED = 1
@@ -83,43 +86,39 @@ def line_text(line: Line) -> str:
 
 @asynccontextmanager
 async def opened(url: str, line: Line) -> AsyncIterator[Port]:
-    """The open port, given back in the end. Warns of a name that will not last; explains what is in the way."""
+    """The open port, given back in the end. Warns of what may be in the way; explains what is."""
     from gateway.ports import open_port
 
-    warn(url)
+    found = _look(url)
     try:
         port = await open_port(url, line)
     except PortError as error:
-        explain(error)
+        _warn(each for each in found if not each.blocks)
+        explain(PortError(error.reason, error.port, error.detail, [each for each in found if each.blocks]))
         raise typer.Exit(FAILED) from None
+    _warn(found)
     try:
         yield port
     finally:
         await port.close()
 
 
-def warn(url: str) -> None:
-    """Say, on the error output, what to write instead of a name that the next replug may change."""
-    for finding in _findings(url):
-        if not finding.blocks:
-            typer.echo(f"{say('config.warning')} {finding}", err=True)
+def _look(url: str) -> Sequence[Finding]:
+    from gateway.ports.looking import look
+
+    return look([url]).get(url, ())
+
+
+def _warn(found: Iterable[Finding]) -> None:
+    for finding in found:
+        typer.echo(f"{say('config.warning')} {finding}", err=True)
 
 
 def explain(error: PortError | PortLost) -> None:
     """Say why a port cannot be used, and who or what is in its way."""
-    typer.echo(str(error), err=True)
-    for finding in _findings(error.port):
-        if finding.blocks:
-            typer.echo(f"  {finding}", err=True)
-    if getattr(error, "reason", "") == "busy":
+    found = error.found if isinstance(error, PortError) else ()
+    for each in found or (error,):
+        typer.echo(str(each), err=True)
+    if isinstance(error, PortError) and error.reason == "busy":
         for place in closed_places():
             typer.echo("  " + say("port_cmd.control_closed", path=place), err=True)
-
-
-def _findings(url: str) -> list[Any]:
-    from gateway.ports.find import find_port
-    from gateway.ports.findings import findings
-    from gateway.ports.holders import who_holds
-
-    port = find_port(url)
-    return findings(port, who_holds({port.tty}), said=url) if port is not None else []

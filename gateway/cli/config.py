@@ -25,7 +25,7 @@ def check(
     from gateway import config
 
     path = configuration(file)
-    found, problems = config.check(path, is_here=here)
+    found, problems = config.check(path, is_here=here, with_ports=here)
     errors = sum(not problem.is_warning for problem in problems)
     if as_json:
         rows = [

@@ -77,6 +77,10 @@ async def at_port(url: str, take: bool, by: str) -> AsyncIterator[Tap | None]:
     body with it.
     """
     found = await _ask(url, "borrow" if take else "tap", by)
+    if found is not None and not take and not found[0].error and found[0].ports[0].state == "closed":
+        # The gateway cannot open it, so there is nothing to hear, nor to lose.
+        found[2].transport.abort()
+        found, take = await _ask(url, "borrow", by), True
     if found is None:
         yield None
         return
@@ -92,9 +96,11 @@ async def at_port(url: str, take: bool, by: str) -> AsyncIterator[Tap | None]:
             yield tap
             return
         typer.echo(say("port_cmd.borrowed", node=answer.node, pid=answer.pid, port=url), err=True)
-        async with _while_lent(reader):
-            yield None
-        typer.echo(say("port_cmd.given_back", node=answer.node, port=url), err=True)
+        try:
+            async with _while_lent(reader):
+                yield None
+        finally:
+            typer.echo(say("port_cmd.given_back", node=answer.node, port=url), err=True)
     finally:
         writer.transport.abort()
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from drivers.core.contract import Driver
 from gateway.config.cross import findings, warnings
 from gateway.config.explain import explain, label
-from gateway.config.machine import file_findings
+from gateway.config.machine import file_findings, port_findings
 from gateway.config.model import Broker, Config, IngestBroker
 from gateway.config.problems import ConfigError, KeyPath, Problem
 from gateway.config.source import Source, read
@@ -35,11 +35,12 @@ def load(path: Path, *, known_drivers: KnownDrivers = _registered) -> Config:
 
 
 def check(
-    path: Path, *, known_drivers: KnownDrivers = _registered, is_here: bool = False
+    path: Path, *, known_drivers: KnownDrivers = _registered, is_here: bool = False, with_ports: bool = False
 ) -> tuple[Config | None, list[Problem]]:
     """The configuration, None where it has errors of form, and all findings in the order of files and lines.
 
-    Unless the configuration is for here, files it names that are not on this machine are only a warning.
+    Unless the configuration is for here, files it names that are not on this machine are only a warning. `with_ports`
+    warns also of what is in the way of its serial ports now.
     """
     source = read(path)
     if source.problems:  # what was not read would be missing everywhere else
@@ -61,6 +62,8 @@ def check(
     if config is not None:
         for key, message, is_absent in file_findings(config):
             problems.append(_problem(source, key, message, is_warning=is_absent and not is_here))
+        if with_ports:
+            problems += [_problem(source, key, message, is_warning=True) for key, message in port_findings(config)]
     return config, _sorted(problems)
 
 

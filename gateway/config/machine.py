@@ -1,4 +1,4 @@
-"""What only the machine knows: whether the files that a configuration names are there, and closed to others."""
+"""What only the machine knows: whether files that a configuration names are there, and what is in the way of ports."""
 
 from __future__ import annotations
 
@@ -28,6 +28,26 @@ def file_findings(config: Config) -> Iterator[tuple[KeyPath, str, bool]]:
             yield path, say("config.file_open", file=file), False
         elif facts.st_size == 0:
             yield path, say("config.file_empty", file=file), False
+
+
+def port_findings(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Key and sentence of everything that is in the way of a serial port; a running gateway is not."""
+    from gateway.ports.findings import Person
+    from gateway.ports.looking import look
+
+    urls: dict[str, KeyPath] = {}
+    for number, port in enumerate(config.ports):
+        urls.setdefault(port.url, ("port", number, "url"))
+    for number, device in enumerate(config.devices):
+        urls.setdefault(device.port, ("device", number, "port"))
+    local = [url for url in urls if url.startswith("/")]
+    found = look(local, person=Person.of_service())
+    for url in local:
+        if url not in found:
+            yield urls[url], say("port.absent", port=url, detail="")
+        for finding in found.get(url, ()):
+            if finding.key != "held_gateway":
+                yield urls[url], str(finding)
 
 
 def _files(config: Config) -> Iterator[tuple[KeyPath, Path, bool]]:

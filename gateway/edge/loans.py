@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from drivers.core.contract import Line
+from gateway.edge.obstacles import Obstacles
 from gateway.edge.station import Opening
 from gateway.ops.texts import say
 from gateway.ports import Port, PortError, PortLost
@@ -18,6 +19,7 @@ from gateway.wire.control import HeldDevice
 from gateway.wire.payload import DeviceState
 
 BORROWED: Final = "borrowed"
+_GIVES_NOTHING = ("silent", "faulty")
 _SECOND = 1_000_000_000
 
 
@@ -30,7 +32,7 @@ class TellState(Protocol):
 class SharedPort:
     """One port of the node. Stations and buses open it with `open`; taps see every byte; a loan closes it."""
 
-    def __init__(self, url: str, line: Line, opening: Opening) -> None:
+    def __init__(self, url: str, line: Line, opening: Opening, obstacles: Obstacles) -> None:
         self.url = url
         self.line = line
         self.devices: dict[str, HeldDevice] = {}
@@ -38,7 +40,7 @@ class SharedPort:
         """Who has it in the node's place, in words for people."""
         self.on_lend: list[Callable[[], Awaitable[None]]] = []
         """Who else must let go of it."""
-        self._opening = opening
+        self._opening, self._obstacles = opening, obstacles
         self._lock = asyncio.Lock()
         self._port: _Lendable | None = None
         self._taps: list[OnBytes] = []
@@ -52,7 +54,11 @@ class SharedPort:
         """For stations: the port, or PortError while it is lent."""
         async with self._lock:
             self._refuse_while_lent()
-            port = _Lendable(self, await self._opening(), self._tell)
+            try:
+                port = _Lendable(self, await self._opening(), self._tell)
+            except PortError as error:
+                raise await self._obstacles.explain(error) from None
+            self._obstacles.want(self.url)
             if self.borrower:  # while the system was opening it
                 await port.close()
             self._refuse_while_lent()
@@ -148,6 +154,7 @@ class Loans:
         event: Callable[[str, Mapping[str, object]], object],
     ) -> None:
         self.ports: dict[str, SharedPort] = {}
+        self.obstacles = Obstacles(self._repeat)
         self._mono_ns, self._tell, self._event = mono_ns, tell, event
         self._said: dict[str, tuple[DeviceState, str]] = {}
         self._before: dict[str, tuple[DeviceState, str]] = {}
@@ -157,7 +164,7 @@ class Loans:
 
     def share(self, url: str, line: Line, opening: Opening) -> SharedPort:
         """The port of this url, the same each time."""
-        return self.ports.setdefault(url, SharedPort(url, line, opening))
+        return self.ports.setdefault(url, SharedPort(url, line, opening, self.obstacles))
 
     def find(self, said: str) -> SharedPort | None:
         """The port that is called so now, by whichever of its names."""
@@ -170,7 +177,10 @@ class Loans:
         """What a station says of its device."""
         self._said[device] = (state, why)
         if device not in self._since:
-            self._tell(device, state, why)
+            self._say(device)
+            if state in _GIVES_NOTHING:
+                for port in self._ports_of(device):
+                    self.obstacles.want(port.url)
 
     async def lend(self, port: SharedPort, borrower: str) -> None:
         """Close the port and leave it to `borrower` (a word for people, not empty) until `take_back`."""
@@ -201,7 +211,24 @@ class Loans:
                 self._said.setdefault(device, before)
             # One that noticed will tell when it has its port again; one that did not is what it was.
             if device in self._said and self._said[device] != lent:
-                self._tell(device, *self._said[device])
+                self._say(device)
+
+    def _say(self, device: str) -> None:
+        """Tell what a station said last; of one that has its port but no reading, also what is in its way there."""
+        state, why = self._said[device]
+        if state in _GIVES_NOTHING:
+            found = [each for port in self._ports_of(device) for each in self.obstacles.of(port.url)]
+            why = "; ".join((why, *map(str, found)))
+        self._tell(device, state, why)
+
+    def _repeat(self, url: str) -> None:
+        """What is in the way of a port has changed."""
+        for device in self.ports[url].devices:
+            if device not in self._since and self._said.get(device, ("ok", ""))[0] in _GIVES_NOTHING:
+                self._say(device)
+
+    def _ports_of(self, device: str) -> list[SharedPort]:
+        return [port for port in self.ports.values() if device in port.devices]
 
     def borrowed_s(self, device: str) -> float:
         """How long the device's port was lent since the node started."""

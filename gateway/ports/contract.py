@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from drivers.core.contract import Line
@@ -28,17 +29,18 @@ Reason = Literal[
 class PortError(Exception):
     """A port that could not be opened, or cannot do what it is asked to.
 
-    `reason` is the key, `str()` the sentence with the remedy.
+    `reason` is the key, `str()` the sentence with the remedy; `found`, where somebody looked, are better ones.
     """
 
-    def __init__(self, reason: Reason, port: str, detail: str = "") -> None:
+    def __init__(self, reason: Reason, port: str, detail: str = "", found: Sequence[object] = ()) -> None:
         super().__init__(reason, port, detail)
         self.reason: Reason = reason
         self.port = port
         self.detail = detail
+        self.found = tuple(found)
 
     def __str__(self) -> str:
-        return say(f"port.{self.reason}", port=self.port, detail=self.detail)
+        return "; ".join(map(str, self.found)) or say(f"port.{self.reason}", port=self.port, detail=self.detail)
 
 
 class PortLost(Exception):

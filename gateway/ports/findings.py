@@ -53,6 +53,19 @@ class Person:
         groups = frozenset((os.getegid(), *os.getgroups()))
         return cls(os.geteuid(), groups, os.environ.get("USER") or os.environ.get("LOGNAME") or "$USER")
 
+    @classmethod
+    def of_service(cls, root: Path = ROOT, name: str = "lanna") -> Person:
+        """The user that the service runs as, for root who looks on its behalf; else who runs this program."""
+        running = cls.running()
+        users = {line.split(":")[0]: line.split(":") for line in _text(root / "etc/passwd").splitlines()}
+        if running.uid != 0 or len(users.get(name, ())) < 4:
+            return running
+        groups = {number for number, (_, members) in _groups(root).items() if name in members}
+        try:
+            return cls(int(users[name][2]), frozenset((int(users[name][3]), *groups)), name)
+        except ValueError:
+            return running
+
 
 def findings(
     port: FoundPort, held: Held, *, root: Path = ROOT, person: Person | None = None, said: str = ""

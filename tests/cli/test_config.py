@@ -79,3 +79,33 @@ def test_an_example_can_be_checked(tmp_path):
 
 def test_the_schema():
     assert json.loads(gateway("schema").output)["title"] == "Lanna Gateway configuration"
+
+
+def test_ports_that_are_not_there_are_told_here_and_are_no_error(tmp_path):
+    path = tmp_path / "node.toml"
+    path.write_text(
+        f"""[node]
+id = "n-1"
+site = "s"
+[mqtt]
+url = "mqtt://h"
+confirm = "stored"
+[[port]]
+id = "bus-1"
+url = "{tmp_path}/bus"
+[[device]]
+id = "meter"
+driver = "eastron-sdm630"
+port = "bus-1"
+address = 1
+[[device]]
+id = "pms"
+driver = "plantower-pmsx003"
+port = "{tmp_path}/pms"
+"""
+    )
+    assert "no such port" not in gateway("check", path).output
+    done = gateway("check", path, "--here")
+    assert done.exit_code == 0
+    assert f"{path}:9: warning: port[bus-1].url: {tmp_path}/bus: there is no such port now" in done.output
+    assert f"{path}:18: warning: device[pms].port: {tmp_path}/pms: there is no such port now" in done.output

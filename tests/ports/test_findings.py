@@ -119,3 +119,12 @@ def test_every_finding_is_said_in_thai(machine):
     sentences = {key: said for key, said in texts.catalogue().items() if key.startswith("ports.")}
     assert len(sentences) >= 14
     assert all("th" in said for said in sentences.values())
+
+
+def test_root_looks_on_behalf_of_the_service(machine, monkeypatch):
+    machine.write("/etc/passwd", "root:x:0:0::/:\nlanna:x:997:996::/:\n")
+    machine.write("/etc/group", "dialout:x:20:pi,lanna\nlanna:x:996:\n")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert Person.of_service(machine.root) == Person(997, frozenset({996, 20}), "lanna")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert Person.of_service(machine.root).uid == 1000
