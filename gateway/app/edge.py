@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from drivers.core.contract import Driver, Line, Listening
+from drivers.core.contract import Driver, Line, Listening, Uplink
 from drivers.core.quantities import UnknownQuantity, quantity
 from drivers.core.registry import find
 from gateway.app.links import link_broker
@@ -35,6 +35,8 @@ from gateway.spool.spool import Spool
 from gateway.wire.payload import DeviceAbout, SpoolRange
 
 OUTLET = "main"
+RADIO_SIGNAL = ("rssi", "snr", "spreading_factor", "frame_counter")
+"""What may ride in every radio reading beside its payload."""
 
 
 async def run_node(config: Config, node: said.Node, running: Running) -> None:
@@ -113,6 +115,8 @@ def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | No
     buses: dict[str, Bus] = {}
     for device in config.devices:
         driver = drivers[device.id]
+        if isinstance(driver.kind, Uplink):
+            continue
         port = _share(config, device, driver, node.loans)
         line: Bus | Opening = port.open
         if not isinstance(driver.kind, Listening):
@@ -124,6 +128,10 @@ def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | No
         if driver.wear is not None and hours is not None:
             spec = replace(spec, ran=hours.of(device.id, driver.name))
         node.add(device.id, make_station(spec, driver, line, clock, node.record, node.loans.on_state))
+    if config.loras:
+        from gateway.app.radio import add_radio  # brings AES, which a node without radio has no use for
+
+        add_radio(config, drivers, node, spool, clock)
     return node
 
 
@@ -175,12 +183,15 @@ def _line(config: Config, device: said.Device, driver: Driver) -> Line:
 
 
 def _facts(device: said.Device, driver: Driver) -> DeviceFacts:
-    spec = _spec(device, driver)
+    spec, trust, names = _spec(device, driver), "", driver.quantities
+    if device.radio is not None:
+        trust = device.radio.trust or ("network-server" if device.radio.dev_eui else "keys")
+        spec, names = replace(spec, every_s=0.0), (*names, *RADIO_SIGNAL)
     about = DeviceAbout(
         0,
         None,
         driver.name,
-        {name: unit for name in driver.quantities if (unit := _unit(name))},
+        {name: unit for name in names if (unit := _unit(name))},
         spec.every_s,
         spec.combine,
         driver.title,
@@ -189,6 +200,7 @@ def _facts(device: said.Device, driver: Driver) -> DeviceFacts:
         [],
         _position(device.position),
         {} if spec.duty is None else asdict(spec.duty),
+        trust=trust,
     )
     return DeviceFacts(device.id, device.device_class or driver.device_class, about)
 

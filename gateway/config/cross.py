@@ -14,6 +14,7 @@ from gateway.config.dialogues import address_findings, dialogue_findings, number
 from gateway.config.duty import duty_findings
 from gateway.config.kinds import is_port_id
 from gateway.config.problems import KeyPath, Unfit, nearest, show, suggest
+from gateway.config.radio import lora_findings, lora_warnings, radio_findings
 from gateway.config.remedies import value_remedy
 from gateway.config.units import duration_s, format_duration
 from gateway.ops.texts import say
@@ -30,11 +31,13 @@ def findings(tree: Mapping[str, Any], drivers: Iterable[Driver]) -> Iterator[Fin
     yield from _parts(tree, bool(devices))
     yield from _same_id("port", ports)
     yield from _same_id("device", devices)
+    yield from lora_findings(tree, known)
     yield from _same_url(ports, devices)
     for path, device in devices:
         driver = known.get(device.get("driver", "")) if isinstance(device.get("driver"), str) else None
         yield from _driver(path, device, driver, known)
         yield from _port(path, device, ports)
+        yield from radio_findings(path, device, driver, tree)
         if driver is not None:
             yield from _address(path, device, driver)
             wrong = [*address_findings(path, device, driver), *_options(path, device, driver)]
@@ -52,6 +55,7 @@ def warnings(tree: Mapping[str, Any]) -> Iterator[Finding]:
     for path, port in _tables(tree, "port"):
         if port.get("id") not in used and isinstance(port.get("id"), str):
             yield path, say("config.unused_port", port=port["id"])
+    yield from lora_warnings(tree)
     for path, broker in _brokers(tree):
         url = broker.get("url")
         is_open = isinstance(url, str) and url.startswith("mqtt://") and not url.startswith(_LOOPBACK)

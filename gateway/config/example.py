@@ -41,6 +41,7 @@ _NODE: Mapping[str, Mapping[str, Any]] = {
         "every": "60 s",
         "combine": "mean",
     },
+    "lora": {},
 }
 _METER = {"id": "meter-main", "driver": "eastron-sdm630", "port": "bus-1", "address": 1, "every": "10 s"}
 _BACKBONE: Mapping[str, Mapping[str, Any]] = {
@@ -56,7 +57,7 @@ def example(what: What) -> str:
     tables = {"node": _NODE, "backbone": _BACKBONE, "both": {**_NODE, **_BACKBONE}}[what]
     blocks = ["\n".join(_comment(say("config.example_head")))]
     for name, said in {**tables, "log": {}}.items():
-        is_alternative = name == "ingest.influx"
+        is_alternative = name in ("ingest.influx", "lora")
         lines = list(_table(name, said, is_alternative=is_alternative))
         blocks.append("\n".join(lines))
         if name == "device":
@@ -71,7 +72,7 @@ def _table(name: str, said: Mapping[str, Any], *, is_alternative: bool) -> Itera
     assert table is not None
     assert parent is not None
     yield from _comment(say(f"keys.{parent.topic}_{path[-1]}"))
-    header = f"[[{name}]]" if name in ("port", "device") else f"[{name}]"
+    header = f"[[{name}]]" if name in ("port", "device", "lora") else f"[{name}]"
     yield f"#{header}" if is_alternative else header
     fields = {field_key(attribute, field): field for attribute, field in table.model_fields.items()}
     for key in sorted(fields, key=lambda key: key in LINE_SETTINGS):  # what is seldom said comes last

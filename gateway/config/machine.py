@@ -10,7 +10,7 @@ from gateway.config.model import Config
 from gateway.config.problems import KeyPath
 from gateway.ops.texts import say
 
-SECRET = ("key_file", "password_file", "token_file")
+SECRET = ("key_file", "keys_file", "password_file", "token_file")
 PUBLIC = ("ca_file", "cert_file")
 
 
@@ -26,6 +26,8 @@ def file_findings(config: Config) -> Iterator[tuple[KeyPath, str, bool]]:
             yield path, say("config.file_kind", file=file), False
         elif is_secret and facts.st_mode & stat.S_IRWXO:
             yield path, say("config.file_open", file=file), False
+        elif path[-1] == "keys_file" and facts.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield path, say("lora.keys_mode", file=file, mode=f"{stat.S_IMODE(facts.st_mode):04o}"), False
         elif facts.st_size == 0:
             yield path, say("config.file_empty", file=file), False
 
@@ -55,6 +57,8 @@ def _files(config: Config) -> Iterator[tuple[KeyPath, Path, bool]]:
     tables: list[tuple[KeyPath, object]] = [(("mqtt",), config.mqtt)]
     if ingest is not None:
         tables += [(("ingest", "mqtt"), ingest.mqtt), (("ingest", "influx"), ingest.influx)]
+    tables += [(("lora", number, "mqtt"), lora.mqtt) for number, lora in enumerate(config.loras)]
+    tables += [(("device", number, "radio"), device.radio) for number, device in enumerate(config.devices)]
     for path, table in tables:
         for key in (*SECRET, *PUBLIC):
             file = getattr(table, key, None)

@@ -27,12 +27,27 @@ from gateway.config.kinds import (
     duration_between,
     size_between,
 )
+from gateway.config.radio_kinds import DEFAULT_LISTEN, DevAddr, Eui, Frequency, Listen, SyncWord
 from gateway.wire.topics import DEFAULT_ROOT
 
 Parity = Literal["N", "E", "O"]
 DeviceClass = Literal["air", "water", "weather", "energy", "mobility", "place"]
 Combine = Literal["last", "mean", "median", "max"]
 Protocol = Literal["auto", "5", "3.1.1"]
+LoraKind = Literal[
+    "rylr896",
+    "rylr998",
+    "rak3172",
+    "rn2483",
+    "rak811",
+    "rfm2pi",
+    "e22",
+    "e220",
+    "e32",
+    "gwmp",
+    "chirpstack",
+    "things-stack",
+]
 
 _Timeout = Annotated[Duration, duration_between("1 s", "10 min")]
 _Retention = Annotated[Duration, duration_between("1 h", "36500 days")]
@@ -78,12 +93,11 @@ class Spool(Table):
     window_ms: int = Field(250, ge=0, le=60_000)
 
 
-class Broker(Table):
-    """How to reach a broker; shared by the node's side and the backbone's."""
+class AnyBroker(Table):
+    """How to reach a broker, whosever it is."""
 
     topic = "mqtt"
     url: MqttUrl = Field(examples=["mqtts://broker.example:8883"])
-    root: Root = DEFAULT_ROOT
     client_id: Text | None = Field(None, examples=["lanna-1"])
     protocol: Protocol = "auto"
     ca_file: File | None = Field(None, examples=["/etc/lanna/ca.pem"])
@@ -94,6 +108,12 @@ class Broker(Table):
     keepalive_s: Annotated[WholeSeconds, duration_between("5 s", "10 min")] = Field(
         "30 s", alias="keepalive", validate_default=True
     )
+
+
+class Broker(AnyBroker):
+    """The broker of readings; shared by the node's side and the backbone's."""
+
+    root: Root = DEFAULT_ROOT
 
 
 class NodeBroker(Broker):
@@ -127,11 +147,54 @@ class Duty(Table):
     )
 
 
+class Lora(Table):
+    """One receiver. Which keys it takes hangs on its kind; gateway.config.radio checks that."""
+
+    topic = "lora"
+    id: Id = Field(examples=["roof"])
+    kind: LoraKind = Field(examples=["rylr998"])
+    region: Literal["AS923-1 (TH)"] = "AS923-1 (TH)"
+    port: PortUrl | None = Field(None, examples=["/dev/serial/by-id/usb-Silicon_Labs_CP2102_0001-if00-port0"])
+    baud: int | None = Field(None, ge=300, le=4_000_000, examples=[115200])
+    dtr: bool | None = Field(None, examples=[False])
+    frequency_hz: Frequency | None = Field(None, alias="frequency", examples=["923.2 MHz"])
+    spreading_factor: int | None = Field(None, ge=5, le=12, examples=[9])
+    bandwidth_hz: Frequency | None = Field(None, alias="bandwidth", examples=["125 kHz"])
+    coding_rate: Literal["4/5", "4/6", "4/7", "4/8"] | None = Field(None, examples=["4/5"])
+    preamble: int | None = Field(None, ge=4, le=65535, examples=[12])
+    sync_word: SyncWord | None = Field(None, examples=["0x12"])
+    network_id: int | None = Field(None, ge=0, le=255, examples=[18])
+    address: int | None = Field(None, ge=0, le=65535, examples=[1])
+    air_rate: int | None = Field(None, ge=300, le=62500, examples=[2400])
+    rssi_byte: bool | None = Field(None, examples=[True])
+    rssi_rule: Literal["dbm", "half"] | None = Field(None, examples=["dbm"])
+    setup: bool | None = Field(None, examples=[True])
+    header: Literal["none", "radiohead"] | None = Field(None, examples=["none"])
+    listen: Listen | None = Field(None, examples=[DEFAULT_LISTEN])
+    gateways: Annotated[tuple[Eui, ...], _array] | None = Field(None, examples=[["aa555adcdba823be"]])
+    mqtt: AnyBroker | None = Field(None, examples=[{"url": "mqtts://chirpstack.example:8883"}])
+    application: Text | None = Field(None, examples=["17c82e96-be03-4f38-aef3-f83d48582d97"])
+
+
+class Radio(Table):
+    """Who a radio device is, and how it proves that."""
+
+    topic = "radio"
+    dev_addr: DevAddr | None = Field(None, examples=["01a2b3c4"])
+    keys_file: File | None = Field(None, examples=["/etc/lanna/lora/maekha.keys"])
+    dev_eui: Eui | None = Field(None, examples=["24e124713b492637"])
+    trust: Literal["anyone-in-range"] | None = Field(None, examples=["anyone-in-range"])
+    receiver: Id | None = Field(None, examples=["roof"])
+    sender: int | None = Field(None, ge=0, le=65535, examples=[50])
+    encoding: Literal["bytes", "hex"] = "bytes"
+
+
 class Device(_LineSettings):
     topic = "device"
     id: Id = Field(examples=["pms-roof"])
     driver: str = Field(examples=["plantower-pmsx003"])
-    port: PortOrId = Field(examples=["/dev/serial0"])
+    port: PortOrId = Field("", examples=["/dev/serial0"])
+    radio: Radio | None = Field(None, examples=[{"dev_addr": "01a2b3c4", "keys_file": "/etc/lanna/lora/maekha.keys"}])
     device_class: DeviceClass | None = Field(None, alias="class", examples=["air"])
     address: BusAddress | None = Field(None, examples=[1])
     every_s: Annotated[Duration, duration_between("50 ms", "7 days")] | None = Field(
@@ -202,6 +265,7 @@ class Config(Table):
     spool: Spool = Field(default={}, validate_default=True)
     mqtt: NodeBroker | None = None
     ports: Annotated[tuple[Port, ...], _array] = Field((), alias="port")
+    loras: Annotated[tuple[Lora, ...], _array] = Field((), alias="lora")
     devices: Annotated[tuple[Device, ...], _array] = Field((), alias="device")
     ingest: Ingest | None = None
     log: Log = Field(default={}, validate_default=True)

@@ -48,7 +48,7 @@ def _plain(value: Any) -> Any:
     plain = {
         key: _plain(member)
         for key, member in value.items()
-        if not (key == "title" and isinstance(member, str)) and not (key == "default" and member is None)
+        if not (key == "title" and isinstance(member, str)) and not (key == "default" and member in (None, ""))
     }
     some = [member for member in plain.get("anyOf", []) if member != {"type": "null"}]
     if len(some) == 1:

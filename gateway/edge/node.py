@@ -145,6 +145,10 @@ class Node:
             self._recorder.event(device, event, data)
         self.recorded[device] = self.recorded.get(device, 0) + 1
 
+    def on_receiver(self, receiver: str, state: wire.DeviceState, why: str) -> None:
+        """A radio receiver's state is an event of the node."""
+        self.event("receiver", {"receiver": receiver, "state": state, "why": why})
+
     def event(self, event: str, data: Mapping[str, object]) -> bool:
         """Something happened to the node itself; False where the spool has no room to say so."""
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.lora.hub import Hub
@@ -60,8 +60,3 @@ class Inlet(Protocol):
 
     async def run(self) -> None:
         """Live until cancelled. Raises nothing else."""
-
-
-def health(inlets: Mapping[str, Inlet]) -> dict[str, ReceiverHealth]:
-    """Of all of them, by name."""
-    return {name: inlet.desk.health() for name, inlet in inlets.items()}

@@ -20,8 +20,6 @@ LIVE_S = 5.0
 """An uplink that is older when it comes was kept somewhere: it is late, and keeps its time."""
 _AHEAD_S = 300.0
 """A record of the future is a device whose clock is wrong."""
-SIGNAL = ("rssi", "snr", "spreading_factor", "frame_counter")
-"""What every uplink may tell beside its payload."""
 
 
 class RadioStation:

@@ -20,6 +20,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from drivers.radio.modem_facts import MODEMS
 from gateway.lora.modems.events import BadLine, Event, Packet, shown
 from gateway.lora.modems.settings import RadioSettings
 from gateway.lora.modems.talk import Said
@@ -31,13 +32,6 @@ ANSWER_S = 1.0
 _MOST = 1024
 _HEX_LINE = re.compile(rb"((?:[0-9A-Fa-f]{2}){12,})\r?\n?([\x67-\xff]?)")
 _WRONG = b"\xff\xff\xff"
-_AIR_RATES = {
-    "e22": {300: 0, 1200: 1, 2400: 2, 4800: 3, 9600: 4, 19200: 5, 38400: 6, 62500: 7},
-    "e220": {2400: 2, 4800: 3, 9600: 4, 19200: 5, 38400: 6, 62500: 7},
-    "e32": {300: 0, 1200: 1, 2400: 2, 4800: 3, 9600: 4, 19200: 5},
-}
-_BASES_HZ = {"e22": (410_125_000, 850_125_000), "e220": (410_125_000, 850_125_000), "e32": (410_000_000, 862_000_000)}
-_STEP_HZ, _CHANNELS = 1_000_000, 84
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +54,6 @@ class E32Settings:
     option: int
 
 
-def air_rates(model: Model) -> tuple[int, ...]:
-    """The bit rates a model knows."""
-    return tuple(_AIR_RATES[model])
-
-
-def channel(model: Model, frequency_hz: int) -> int | None:
-    """The channel number of a frequency, None where no channel lies there."""
-    for base_hz in _BASES_HZ[model]:
-        steps, rest = divmod(frequency_hz - base_hz, _STEP_HZ)
-        if not rest and 0 <= steps < _CHANNELS:
-            return steps
-    return None
-
-
-def nearest_hz(model: Model, frequency_hz: int) -> int:
-    """The channel's frequency that is nearest to another one."""
-    every = (base + step * _STEP_HZ for base in _BASES_HZ[model] for step in range(_CHANNELS))
-    return min(every, key=lambda each: abs(each - frequency_hz))
-
-
 def registers(data: bytes) -> Registers | None:
     """The answer of an E22 or E220 in these bytes; None where they are none. Raises ValueError for wrong format."""
     if data.startswith(_WRONG):
@@ -100,10 +74,11 @@ def e32_settings(data: bytes) -> E32Settings:
 
 def settings_bytes(model: Model, wanted: RadioSettings, option: int = 0x44) -> bytes:
     """What is written to set a module up; saved in it, so that it holds in every mode and after a power cut."""
-    number = channel(model, wanted.frequency_hz)
+    facts = MODEMS[model]
+    number = facts.channel(wanted.frequency_hz)
     if number is None:
         raise ValueError(f"no channel of an {model} lies at {wanted.frequency_hz} Hz")
-    address, air = wanted.address.to_bytes(2, "big"), _AIR_RATES[model][wanted.air_rate]
+    address, air = wanted.address.to_bytes(2, "big"), facts.air_rates[wanted.air_rate]
     rate = 0b011 << 5 | air
     if model == "e32":
         return b"\xc0" + address + bytes([0b011 << 3 | air, number, option])

@@ -1,12 +1,10 @@
-"""Which modem has which line, reader and dialogue."""
+"""Which modem has which reader and dialogue; what is known of it otherwise: drivers.radio.modem_facts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
-from drivers.core.contract import Line
 from gateway.lora.modems.ebyte import EbyteTalk, Model
 from gateway.lora.modems.events import Reader
 from gateway.lora.modems.lines import rak811, rak3172, rfm2pi, rn2483
@@ -32,20 +30,6 @@ class Dialogue(Protocol):
     def start(self) -> Said: ...
     def feed(self, data: bytes) -> Said: ...
     def on_timeout(self) -> Said: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One modem: its line, its dialogue, and which settings it takes. `most_sf` by bandwidth in Hz, where it is less
-    than 12; `model` is Ebyte's.
-    """
-
-    title: str
-    line: Line
-    begin: Callable[[RadioSettings], Dialogue]
-    takes: frozenset[str] = frozenset()
-    most_sf: Mapping[int, int] | None = None
-    model: str = ""
 
 
 def _reyax(wanted: RadioSettings) -> Talk:
@@ -121,36 +105,17 @@ def _listening(reader: Callable[[], Reader]) -> Callable[[RadioSettings], Talk]:
     return lambda wanted: Talk(reader(), Manners(()))
 
 
-def _ebyte(model: Model) -> Kind:
-    takes = frozenset({"frequency", "air_rate", "address", "rssi_byte", "rssi_rule", "setup"})
-    if model == "e22":
-        takes |= {"network_id"}
-    if model == "e32":
-        takes -= {"rssi_byte", "rssi_rule"}
-    return Kind(
-        f"Ebyte {model.upper()}, transparent mode",
-        Line(9600),
-        lambda wanted: EbyteTalk(model, wanted),
-        takes,
-        model=model,
-    )
+def _ebyte(model: Model) -> Callable[[RadioSettings], EbyteTalk]:
+    return lambda wanted: EbyteTalk(model, wanted)
 
 
-_RADIO = frozenset({"frequency", "spreading_factor", "bandwidth", "coding_rate", "preamble"})
-
-MODEMS: Mapping[str, Kind] = {
-    "rylr896": Kind("REYAX RYLR896", Line(115200), _reyax, _RADIO | {"network_id", "address"}),
-    "rylr998": Kind(
-        "REYAX RYLR998",
-        Line(115200),
-        _reyax,
-        _RADIO | {"network_id", "address"},
-        {125_000: 9, 250_000: 10, 500_000: 11},
-    ),
-    "rak3172": Kind("RAKwireless RAK3172, P2P", Line(115200), _rak3172, _RADIO | {"sync_word"}),
-    "rn2483": Kind("Microchip RN2483", Line(57600), _rn2483, _RADIO - {"preamble"} | {"sync_word"}),
-    "rak811": Kind("RAKwireless RAK811", Line(115200), _listening(rak811)),
-    "rfm2pi": Kind("RFM2Pi, RFM69Pi, emonPi", Line(38400), _listening(rfm2pi)),
+DIALOGUES: Mapping[str, Callable[[RadioSettings], Dialogue]] = {
+    "rylr896": _reyax,
+    "rylr998": _reyax,
+    "rak3172": _rak3172,
+    "rn2483": _rn2483,
+    "rak811": _listening(rak811),
+    "rfm2pi": _listening(rfm2pi),
     "e22": _ebyte("e22"),
     "e220": _ebyte("e220"),
     "e32": _ebyte("e32"),
