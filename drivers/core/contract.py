@@ -299,3 +299,9 @@ class Driver:
     """`gives(options)`: the quantities of a device with these options, where they follow from the options alone."""
     vectors: tuple[str, str] | None = None
     """Package and file name of the test vectors, as `importlib.resources` finds them."""
+
+    def at(self, address: int | None) -> int:
+        """This address; where none is said the driver's own, or 1 where it has none."""
+        if address is not None:
+            return address
+        return 1 if self.default_address is None else self.default_address

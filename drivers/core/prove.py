@@ -186,7 +186,7 @@ def _simulator(trial: Trial) -> bool:
     driver = trial.driver
     if driver.simulate is None:
         return False
-    address = driver.default_address or 1
+    address = driver.at(None)
     instrument = driver.simulate(1, address)
     found, refusals = simulated_readings(driver, instrument, address, [10.0 + 7 * step for step in range(8)])
     complete = all(set(decoded.values) == set(driver.quantities) for decoded in found)

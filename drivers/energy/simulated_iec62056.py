@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from drivers.energy.iec62056_wire import ETX, STX, block_check
 from drivers.energy.simulated_meter import load_model
 
 QUANTITIES = ("energy_import", "energy_export", "active_power", "voltage_l1", "voltage_l2", "voltage_l3")
 _HEARD_LIMIT = 256
+_ACKNOWLEDGEMENT = re.compile(rb"\x060([05])0\r\n\Z")
 
 
 class _Meter:
@@ -28,11 +31,16 @@ class _Meter:
 
 
 class SimulatedHead:
-    """It repeats what it hears, as heads do; the speed of the line is not its business."""
+    """It repeats the request, as heads do; hears at 300 baud, and speaks at 9600 where it is told to."""
+
+    hears_baud = 300
+    reaction_s = 0.2
+    """As long as the standard wants."""
 
     def __init__(self, seed: int, address: int) -> None:
         self._meter = _Meter(seed, address)
         self._heard = b""
+        self.speaks_baud = 300
 
     def tick(self, t: float) -> bytes:
         """It speaks only when asked."""
@@ -42,13 +50,14 @@ class SimulatedHead:
         """Identification to a request, the block to an acknowledgement."""
         self._heard = (self._heard + data)[-_HEARD_LIMIT:]
         if self._heard.endswith(b"!\r\n"):
-            self._heard = b""
+            self._heard, self.speaks_baud = b"", 300
             return data + b"/ISk5MT174-0001\r\n"
-        if self._heard.endswith(b"0\r\n") and b"\x06" in self._heard:
-            self._heard = b""
-            block = self._meter.lines(t) + b"!\r\n" + ETX
-            return data + STX + block + bytes((block_check(block),))
-        return data
+        acknowledged = _ACKNOWLEDGEMENT.search(self._heard)
+        if acknowledged is None:
+            return b""
+        self._heard, self.speaks_baud = b"", 9600 if acknowledged[1] == b"5" else 300
+        block = self._meter.lines(t) + b"!\r\n" + ETX
+        return STX + block + bytes((block_check(block),))
 
 
 class SimulatedPush:

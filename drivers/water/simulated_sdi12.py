@@ -11,7 +11,13 @@ _HEARD_LIMIT = 32
 
 
 class SimulatedSdi12:
-    """A level sensor; `identity` is what follows the address in its answer to I, `count` how many values it gives."""
+    """A level sensor; `identity` is what follows the address in its answer to I, `count` how many values it gives.
+
+    It takes each command as if a break had come before it: a pty passes none on.
+    """
+
+    hears_baud = speaks_baud = 1200
+    reaction_s = 0.01
 
     def __init__(self, identity: str, count: int, seed: int, address: int) -> None:
         self._identity = identity

@@ -28,7 +28,7 @@ from gateway.edge.past import read_past
 from gateway.edge.presence import DeviceFacts, NodeFacts, Presence
 from gateway.edge.recorder import Recorder
 from gateway.edge.revisions import Revisions
-from gateway.edge.station import DEFAULT_ADDRESS, DeviceSpec, Opening
+from gateway.edge.station import DeviceSpec, Opening
 from gateway.ports import Bus
 from gateway.spool.eras import Eras
 from gateway.spool.spool import Spool
@@ -153,7 +153,7 @@ def _spec(device: said.Device, driver: Driver) -> DeviceSpec:
         else max(driver.silence_s, 3 * every_s * (is_polled and duty is None))
     )
     options = {name: option.default for name, option in driver.options.items()} | device.options
-    address = device.address if device.address is not None else driver.default_address or DEFAULT_ADDRESS
+    address = driver.at(device.address)
     return DeviceSpec(device.id, every_s, _method(device, driver), silence_s, address, options, duty)
 
 

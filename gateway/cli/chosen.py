@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from drivers.core import registry
-from drivers.core.contract import Driver, Line, Listening, Options, Polled
+from drivers.core.contract import Dialogue, Driver, Line, Listening, Options, Polled, Uplink
 from gateway.cli.places import fail
 from gateway.edge.control_place import closed_places
 from gateway.ops.texts import say
@@ -22,13 +22,27 @@ if TYPE_CHECKING:
 Parity = Literal["N", "E", "O"]
 FAILED = 1
 
+MAX_ADDRESS = 65535
+
+
+def parse_address(text: str) -> int:
+    """A bus address as a number: a letter is its code (SDI-12). Raises BadParameter."""
+    if text.isascii() and text.isdigit() and int(text) <= MAX_ADDRESS:
+        return int(text)
+    if len(text) == 1 and text.isascii() and text.isalpha():
+        return ord(text)
+    raise typer.BadParameter(say("port_cmd.bad_address", found=text))
+
+
 PortName = Annotated[str, typer.Argument(metavar="PORT", help=say("port_cmd.port"))]
 DriverName = Annotated[str, typer.Argument(metavar="DRIVER", help=say("driver.name"))]
 Baud = Annotated[int | None, typer.Option("--baud", min=50, max=4_000_000, help=say("port_cmd.baud"))]
 ParityOption = Annotated[Parity | None, typer.Option("--parity", help=say("port_cmd.parity"))]
 Stop = Annotated[int | None, typer.Option("--stop", min=1, max=2, help=say("port_cmd.stop"))]
 Bits = Annotated[int | None, typer.Option("--bits", min=7, max=8, help=say("port_cmd.bits"))]
-Address = Annotated[int | None, typer.Option("--address", min=0, max=255, help=say("port_cmd.address"))]
+Address = Annotated[
+    int | None, typer.Option("--address", metavar="ADDRESS", parser=parse_address, help=say("port_cmd.address"))
+]
 Settings = Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help=say("driver.option"))]
 AsJson = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
 
@@ -48,6 +62,23 @@ def choose_attended(name: str) -> Driver:
     if not isinstance(driver.kind, Listening | Polled):
         fail(say("port_cmd.no_dialogue", driver=driver.name))
     return driver
+
+
+def choose_wired(name: str) -> Driver:
+    """As `choose_driver`, of those that stand at the end of a line."""
+    driver = choose_driver(name)
+    if isinstance(driver.kind, Uplink):
+        fail(say("port_cmd.no_radio", driver=driver.name))
+    return driver
+
+
+def agree(driver: Driver, options: Options, address: int) -> None:
+    """End the command (exit 2) where options make no sense together."""
+    if isinstance(driver.kind, Dialogue):
+        try:
+            driver.kind.begin(address, options)
+        except ValueError as error:
+            fail(str(error))
 
 
 def choose_options(driver: Driver, said: list[str] | None) -> Options:

@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
-from drivers.core.contract import Driver, Listening
+from drivers.core.contract import Dialogue, Driver, Listening, Polled
 from gateway.cli.chosen import (
+    Address,
     Baud,
     Bits,
     DriverName,
@@ -39,7 +40,7 @@ def add(
     driver_name: DriverName,
     name: Annotated[str, typer.Option("--name", metavar="ID", help=say("config_add.name"))],
     file: Annotated[Path | None, typer.Option("--file", help=say("cli.file"), show_default=False)] = None,
-    address: Annotated[int | None, typer.Option("--address", min=0, max=65535, help=say("port_cmd.address"))] = None,
+    address: Address = None,
     every: Annotated[str | None, typer.Option("--every", metavar="DURATION", help=say("config_add.every"))] = None,
     option: Settings = None,
     baud: Baud = None,
@@ -54,8 +55,11 @@ def add(
     _stop_at(problems)
     assert config is not None
     said: dict[str, object] = {"id": name, "driver": driver.name, "port": _port(port, config)}
-    if not isinstance(driver.kind, Listening):
-        said["address"] = driver.default_address or 1 if address is None else address
+    kind = driver.kind
+    if isinstance(kind, Dialogue) and kind.has_letter_address and driver.at(address) > 9:
+        said["address"] = chr(driver.at(address))
+    elif isinstance(kind, Polled) or (isinstance(kind, Dialogue) and driver.default_address is not None):
+        said["address"] = driver.at(address)
     elif address is not None:
         said["address"] = address
     said["every"] = every or _EVERY[isinstance(driver.kind, Listening)]

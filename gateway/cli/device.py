@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from drivers.core.contract import Decoded, Driver, Line, Listening, Options
+from drivers.core.contract import Decoded, Dialogue, Driver, Line, Listening, Options
 from drivers.core.quantities import quantity
 from gateway.cli.chosen import (
     FAILED,
@@ -20,9 +20,10 @@ from gateway.cli.chosen import (
     PortName,
     Settings,
     Stop,
-    choose_attended,
+    agree,
     choose_line,
     choose_options,
+    choose_wired,
     line_text,
     opened,
 )
@@ -63,14 +64,14 @@ def attempt(
     as_json: AsJson = False,
 ) -> None:
     """Read or ask for a while; exit 1 where no reading came."""
-    driver = choose_attended(driver_name)
+    driver = choose_wired(driver_name)
     options = choose_options(driver, option)
+    agree(driver, options, driver.at(address))
     line = choose_line(driver.line, baud, bits, parity, stop)
-    where = driver.default_address or 1 if address is None else address
     tally = asyncio.run(
         _try(driver, port, line, address, options, seconds, count, take=take, on_reading=_mute if as_json else _tell)
     )
-    verdict = judge(driver, tally, port=port, line=line_text(line), address=where)
+    verdict = judge(driver, tally, port=port, line=line_text(line), address=driver.at(address))
     if as_json:
         print_json(_facts(driver, port, tally, verdict))
     else:
@@ -80,8 +81,15 @@ def attempt(
 
 def default_seconds(driver: Driver) -> float:
     """Long enough for a few readings of it."""
+    if isinstance(driver.kind, Dialogue):
+        return 60.0
     is_listening = isinstance(driver.kind, Listening)
     return max(6.0, 3 * driver.period_s) if is_listening else 6.0
+
+
+def default_count(driver: Driver) -> int:
+    """One reading of a device that takes its time tells enough; 0 for no end but the time's."""
+    return 1 if isinstance(driver.kind, Dialogue) else 0
 
 
 async def _try(
@@ -104,9 +112,8 @@ async def _try(
         async with opened(url, line) as port:
             seconds = seconds or default_seconds(driver)
             _announce(driver, url, line, seconds, on_reading)
-            where = driver.default_address or 1 if address is None else address
-            trial = Trial(driver, port, line, address=where, options=options, on_reading=on_reading)
-            return await trial.run(seconds, count)
+            trial = Trial(driver, port, line, address=driver.at(address), options=options, on_reading=on_reading)
+            return await trial.run(seconds, count or default_count(driver))
 
 
 def _announce(driver: Driver, url: str, line: Line, seconds: float, on_reading: OnReading) -> None:

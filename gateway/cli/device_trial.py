@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from drivers.core.contract import Decoded, Driver, Line, Listening, Options, Polled, Rejection
+from drivers.core.contract import Decoded, Dialogue, Driver, Line, Listening, Options, Polled, Rejection
 from drivers.core.listening import Listener
 from drivers.core.polling import Round
+from drivers.core.talking import Talk
 from gateway.edge.settings import Settings
-from gateway.ports import Bus, Port, PortLost
+from gateway.ports import Bus, Port, PortError, PortLost
 from gateway.ports.capture import Direction
 from gateway.ports.tapped import OnBytes, TappedPort
 from gateway.ports.ticks import SystemTicks
@@ -89,13 +90,46 @@ class Trial:
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await (self._listen() if isinstance(self._driver.kind, Listening) else self._ask())
-        except PortLost as error:
+                    await self._attend()
+        except (PortError, PortLost) as error:
             self.tally.lost = str(error)
         finally:
             self.tally.seconds = time.monotonic() - self._began
             self.tally.echoed = self._is_echo and self.tally.arrived > 0 and self.tally.sent > 0
         return self.tally
+
+    async def _attend(self) -> None:
+        if isinstance(self._driver.kind, Listening):
+            await self._listen()
+        elif isinstance(self._driver.kind, Dialogue):
+            await self._converse(self._driver.kind)
+        else:
+            await self._ask()
+
+    async def _converse(self, kind: Dialogue) -> None:
+        tally, bus = self.tally, self._bus()
+        talk = Talk(kind.begin(self._address, self._options))
+        while not self._is_done():
+            due = time.monotonic() + _ROUND_S
+            rejected = talk.rejected.copy()
+            try:
+                async with bus.turn(self._driver.name) as turn:
+                    talk.begin()
+                    while (step := talk.step) is not None:
+                        tally.asked += bool(step.data)
+                        if not await turn.perform(step, talk.feed):
+                            tally.unanswered += bool(step.data)
+                            talk.timeout()
+            finally:
+                tally.rejected.update(talk.rejected - rejected)
+                self._take([*talk.refusals, *talk.readings])
+            await asyncio.sleep(due - time.monotonic())
+
+    def _bus(self) -> Bus:
+        async def opening() -> Port:
+            return self._port
+
+        return Bus(self._port.name, opening, self._line)
 
     async def _listen(self) -> None:
         kind, tally = self._driver.kind, self.tally
@@ -119,11 +153,7 @@ class Trial:
     async def _ask(self) -> None:
         kind = self._driver.kind
         assert isinstance(kind, Polled)
-
-        async def opening() -> Port:
-            return self._port
-
-        bus = Bus(self._port.name, opening, self._line)
+        bus = self._bus()
         late_s = 0.0
         while not self._is_done():
             due = time.monotonic() + min(_ROUND_S, self._driver.period_s)

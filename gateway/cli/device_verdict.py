@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.core.contract import Driver, Listening
+from drivers.core.contract import Dialogue, Driver, Listening
 from gateway.cli.device_trial import Tally
 from gateway.ops.texts import say
 
@@ -12,6 +12,10 @@ _NOISY_SHARE = 0.1
 _FLAT_SHARE = 0.8
 _ALLOWED = 2
 """Refusals of a healthy listening device: a trial begins in the middle of a frame."""
+
+
+_IN_A_DIALOGUE = {"unanswered": "mute", "echo": "only_echo", "foreign_answer": "no_dialogue", "partly": "good"}
+"""What is said otherwise of a device that is talked with: it repeats its questions by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class Verdict:
 def judge(driver: Driver, tally: Tally, *, port: str, line: str, address: int) -> Verdict:
     """The likeliest explanation of what came and what did not."""
     key = _key(driver, tally)
+    if isinstance(driver.kind, Dialogue):
+        key = _IN_A_DIALOGUE.get(key, key)
     refused = sum(tally.rejected.values())
     text = say(
         f"device_cmd.verdict_{key}",
@@ -39,6 +45,7 @@ def judge(driver: Driver, tally: Tally, *, port: str, line: str, address: int) -
         port=port,
         line=line,
         address=address,
+        wiring=driver.wiring,
         why=tally.lost or next(iter(reversed(tally.examples)), ""),
     )
     if tally.unheard:

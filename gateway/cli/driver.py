@@ -212,7 +212,7 @@ def _agree(driver: Driver, options: Options) -> None:
     """Refuse options that make no sense together."""
     try:
         if isinstance(driver.kind, Dialogue):
-            driver.kind.begin(driver.default_address or 0, options)
+            driver.kind.begin(driver.at(None), options)
         elif isinstance(driver.kind, Uplink) and driver.kind.check is not None:
             driver.kind.check(options)
     except ValueError as error:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drivers.core.contract import Decoded, DeviceFault, Driver, Framer, Listening, Options, Polled, Rejection, Request
+from drivers.core.contract import (
+    Decoded,
+    DeviceFault,
+    Dialogue,
+    Driver,
+    Framer,
+    Listening,
+    Options,
+    Polled,
+    Rejection,
+    Request,
+)
+from drivers.core.following import Follower
 from drivers.core.listening import Listener
 from gateway.ports.capture import Record
 
@@ -21,11 +33,15 @@ class Overheard:
     def __init__(self, driver: Driver, options: Options, address: int | None = None) -> None:
         kind = driver.kind
         self._of = _Talker(driver, options) if isinstance(kind, Listening) else None
-        self._rounds = _Rounds(kind, options, address) if isinstance(kind, Polled) else None
+        self._rounds: _Rounds | _Dialogue | None = None
+        if isinstance(kind, Polled):
+            self._rounds = _Rounds(kind, options, address)
+        elif isinstance(kind, Dialogue):
+            self._rounds = _Dialogue(Follower(kind, driver.at(address), options))
 
     @property
     def asked(self) -> int:
-        """Questions that the driver could have asked."""
+        """Questions that the driver could have asked; of a dialogue, all that was written."""
         return self._rounds.asked if self._rounds else 0
 
     @property
@@ -66,6 +82,25 @@ class _Talker:
     def finish(self) -> Iterator[Item]:
         for item in self._listener.finish():
             yield self._t_s, item
+
+
+class _Dialogue:
+    """A device that is talked with."""
+
+    def __init__(self, follower: Follower) -> None:
+        self.asked = 0
+        self._follower = follower
+
+    def feed(self, record: Record) -> Iterator[Item]:
+        if record.direction == ">":
+            self.asked += 1
+            self._follower.asked(record.data)
+            return
+        for item in self._follower.answered(record.data):
+            yield record.t_s, item
+
+    def finish(self) -> Iterator[Item]:
+        yield from ()
 
 
 class _Rounds:

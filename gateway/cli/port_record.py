@@ -87,7 +87,7 @@ def record(
     driver = choose_attended(driver_name) if driver_name else None
     options = choose_options(driver, option) if driver else {}
     line = choose_line(driver.line if driver else Line(), baud, bits, parity, stop)
-    where = driver.default_address or 1 if driver and address is None else address or 1
+    where = driver.at(address) if driver else address or 1
     with _created(file) as target:
         notes = {"port": "_".join(url.split()), "baud": line.baud, "line": f"{line.bits}{line.parity}{line.stop:g}"}
         target.write(format_header(**notes, **({"driver": driver.name} if driver else {})) + "\n")

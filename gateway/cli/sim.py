@@ -14,7 +14,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.chosen import Address, AsJson, DriverName, Settings, choose_attended, choose_options, line_text
+from drivers.core.contract import Dialogue
+from gateway.cli.chosen import Address, AsJson, DriverName, Settings, agree, choose_options, choose_wired, line_text
 from gateway.cli.places import fail
 from gateway.cli.printing import print_json
 from gateway.cli.stopping import run_until_stopped
@@ -42,10 +43,11 @@ def sim(
     as_json: AsJson = False,
 ) -> None:
     """Talk and answer until --seconds are over or Ctrl-C; then say what was said."""
-    driver = choose_attended(driver_name)
+    driver = choose_wired(driver_name)
     if driver.simulate is None:
         fail(say("sim.none", driver=driver.name))
     options = choose_options(driver, option)
+    agree(driver, options, driver.at(address))
     done, unplug_s = parse_faults(faults)
     _free(port_out)
     device = SimulatedDevice(driver, seed, address, period, options=options)
@@ -120,4 +122,6 @@ def _tell(line: SimulatedLine) -> None:
     device = line.devices[0]
     driver = device.driver
     typer.echo(say("sim.ready", driver=driver.name, path=line.path, line=line_text(driver.line)))
+    if isinstance(driver.kind, Dialogue):
+        typer.echo(say("sim.no_break"))
     typer.echo(f"  gateway device try {driver.name} {line.path}")

@@ -49,7 +49,7 @@ def dialogue_findings(
         return
     told = {name: option.default for name, option in driver.options.items()} | options
     try:
-        kind.begin(number_of(device, driver) or driver.default_address or 0, told)
+        kind.begin(driver.at(number_of(device, driver)), told)
     except ValueError as error:
         yield (*path, "options"), str(error)
         return

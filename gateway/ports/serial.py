@@ -22,13 +22,12 @@ from drivers.core.contract import Line
 
 from .contract import PortError, PortLost, Reason
 from .inbox import Inbox
-from .wires import drain_output, send_break, set_line
+from .wires import PTY_MAJORS, drain_output, possible, send_break, set_line
 
 OPEN_TIMEOUT_S = 10.0
 WIRES_TIMEOUT_S = 10.0
 _CHUNK = 4096
 _DRAIN_READS = 16
-_PTY_MAJORS = range(136, 144)
 _REASONS: dict[int, Reason] = {
     errno.ENOENT: "absent",
     errno.ENXIO: "absent",
@@ -209,6 +208,13 @@ def _close_late(path: str, late: Future[int]) -> None:
 
 def _open(path: str, line: Line, dtr: bool | None, exclusive: bool) -> int:
     """The descriptor of a tty that is set up, non-blocking and locked."""
+    try:
+        facts = os.stat(path)
+    except OSError as error:
+        raise _explain(path, error) from None
+    if not stat.S_ISCHR(facts.st_mode):
+        raise PortError("not-a-tty", path)
+    line = possible(line, facts)
     port = serial.Serial()
     try:
         # pyserial leaves DTR alone only for a port that claims to use it for flow control, which it then does not do.
@@ -221,8 +227,6 @@ def _open(path: str, line: Line, dtr: bool | None, exclusive: bool) -> int:
     except ValueError as error:
         raise PortError("bad-settings", path, str(error)) from None
     try:
-        if not stat.S_ISCHR(os.stat(path).st_mode):
-            raise PortError("not-a-tty", path)
         port.open()
         try:
             fd = os.dup(port.fileno())
@@ -245,12 +249,12 @@ def _finish(fd: int, exclusive: bool) -> None:
     settings[2] &= ~termios.HUPCL  # do not drop DTR at close: the next open would raise it, and reset the board
     termios.tcsetattr(fd, termios.TCSANOW, settings)
     # A pty keeps this flag after our death for as long as its other side lives; a tty forgets it at the last close.
-    if exclusive and os.major(os.fstat(fd).st_rdev) not in _PTY_MAJORS:
+    if exclusive and os.major(os.fstat(fd).st_rdev) not in PTY_MAJORS:
         fcntl.ioctl(fd, termios.TIOCEXCL)
 
 
 def _release(fd: int) -> None:
-    if os.major(os.fstat(fd).st_rdev) not in _PTY_MAJORS:
+    if os.major(os.fstat(fd).st_rdev) not in PTY_MAJORS:
         with contextlib.suppress(OSError):
             fcntl.ioctl(fd, termios.TIOCNXCL)
     os.close(fd)

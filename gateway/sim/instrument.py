@@ -12,17 +12,19 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-from drivers.core.contract import Driver, Instrument, Listening, Options, Polled, Rejection, Request
+from drivers.core.contract import Driver, Instrument, Listening, Options
 
-from .faults import Faults, Mangler
+from .account import account_of
+from .faults import Faults, Mangler, Sending
 from .pty import Cable
 
 LOG_BOUND = 200_000
 _LOOK_S = 0.05
 """How often a line that nobody has open is looked at; also how long a host gets to set up what it has just opened."""
-_HEARD_BOUND = 1024
 _OUTBOX_BOUND = 256
+_BYTE_BITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,15 @@ class Owed:
     number: int
     mono_ns: int
     values: Mapping[str, float]
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """An instrument that minds the speed of the line: it hears at one, speaks at another, and takes its time."""
+
+    hears_baud: int
+    speaks_baud: int
+    reaction_s: float
 
 
 class SimulatedDevice:
@@ -50,7 +61,7 @@ class SimulatedDevice:
     ) -> None:
         if driver.simulate is None:
             raise ValueError(f"{driver.name} has no simulated instrument")
-        address = driver.default_address or 1 if address is None else address
+        address = driver.at(address)
         self.name = name or driver.name
         self.driver = driver
         self.period_s = driver.period_s if period_s is None else period_s
@@ -59,13 +70,10 @@ class SimulatedDevice:
         self.log: deque[Owed] = deque(maxlen=LOG_BOUND)
         self.is_mute = False
         """True while it is broken: it neither talks nor answers."""
-        self._options: Options = options or {}
         self._instrument: Instrument = driver.simulate(seed, address)
-        self._questions: tuple[Request, ...] = ()
-        if isinstance(driver.kind, Polled):
-            self._questions = driver.kind.requests(address, self._options)
-        self._heard = b""
-        self._replies: dict[int, bytes] = {}
+        self.pace = self._instrument if isinstance(self._instrument, Paced) else None
+        """How it minds the speed of the line; None where it does not."""
+        self._account = account_of(driver, address, options or {})
 
     @property
     def is_talker(self) -> bool:
@@ -81,44 +89,17 @@ class SimulatedDevice:
         if self.is_mute:
             return b""
         reply = self._instrument.answer(data, time.time())
-        if self._questions:
-            self._heard = (self._heard + data)[-_HEARD_BOUND:]
+        self._account.heard(data)
         return reply
 
-    def sent(self, frame: bytes) -> Owed | None:
-        """A frame of this device is on the line, whole. What is owed now, if that completed a reading."""
-        values = self._said(frame) if self.is_talker else self._answered(frame)
-        if values is None:
-            return None
-        self.owed += 1
-        owed = Owed(self.name, self.owed, time.monotonic_ns(), values)
-        self.log.append(owed)
-        return owed
-
-    def _said(self, frame: bytes) -> Mapping[str, float] | None:
-        kind = self.driver.kind
-        assert isinstance(kind, Listening)
-        try:
-            decoded = kind.decode(frame, self._options)
-        except Rejection:
-            return None
-        return None if decoded is None else decoded.values
-
-    def _answered(self, reply: bytes) -> Mapping[str, float] | None:
-        """A round is owed when all of its questions were answered, whatever their order."""
-        kind = self.driver.kind
-        assert isinstance(kind, Polled)
-        asked = [index for index, request in enumerate(self._questions) if request.data in self._heard]
-        self._heard = b""
-        self._replies |= dict.fromkeys(asked, reply)
-        if len(self._replies) < len(self._questions):
-            return None
-        exchanges = tuple((request, self._replies[index]) for index, request in enumerate(self._questions))
-        self._replies = {}
-        try:
-            return kind.decode(exchanges, self._options).values
-        except Rejection:
-            return None
+    def sent(self, frame: bytes) -> list[Owed]:
+        """A frame of this device is on the line, whole. What is owed now, if that completed readings."""
+        found: list[Owed] = []
+        for values in self._account.said(frame):
+            self.owed += 1
+            found.append(Owed(self.name, self.owed, time.monotonic_ns(), values))
+        self.log += found
+        return found
 
 
 class SimulatedLine:
@@ -143,7 +124,7 @@ class SimulatedLine:
         """Bytes that the host did not take from the line fast enough."""
         self._on_owed = on_owed
         self._cable = Cable(self._on_bytes, self._on_close, link)
-        self._outbox: asyncio.Queue[tuple[SimulatedDevice, bytes]] = asyncio.Queue(_OUTBOX_BOUND)
+        self._outbox: asyncio.Queue[tuple[SimulatedDevice, bytes, float]] = asyncio.Queue(_OUTBOX_BOUND)
         self._is_attached = asyncio.Event()
         self._is_left = asyncio.Event()
 
@@ -208,17 +189,28 @@ class SimulatedLine:
 
     def _on_bytes(self, data: bytes) -> None:
         for device in self.devices:
-            self._post(device, device.answer(data))
+            pace = device.pace
+            if pace is None:
+                self._post(device, device.answer(data))
+            elif pace.hears_baud == self._cable.baud():
+                # A pty carries bytes at once; what they would take on the wire belongs to the time of the answer.
+                self._post(device, device.answer(data), len(data) * _BYTE_BITS / pace.hears_baud + pace.reaction_s)
 
-    def _post(self, device: SimulatedDevice, frame: bytes) -> None:
+    def _post(self, device: SimulatedDevice, frame: bytes, wait_s: float = 0.0) -> None:
         if frame and not self._outbox.full():
-            self._outbox.put_nowait((device, frame))
+            self._outbox.put_nowait((device, frame, asyncio.get_running_loop().time() + wait_s))
 
     async def _send(self) -> None:
         while True:
-            device, frame = await self._outbox.get()
-            sending = self.mangler.mangle(frame)
+            device, frame, due = await self._outbox.get()
             is_whole = True
+            if (wait_s := due - asyncio.get_running_loop().time()) > 0:
+                await asyncio.sleep(wait_s)
+            pace = device.pace
+            if pace is not None and pace.speaks_baud != self._cable.baud():
+                sending = Sending(((0.0, _blurred(frame)),), 0)
+            else:
+                sending = self.mangler.mangle(frame)
             for number, (wait_s, piece) in enumerate(sending.pieces):
                 if wait_s or number:
                     await asyncio.sleep(wait_s)
@@ -226,6 +218,11 @@ class SimulatedLine:
                     is_whole = False
                     self.overrun += len(piece) * self._cable.is_open()
             for _ in range(sending.intact if is_whole else 0):
-                owed = device.sent(frame)
-                if owed is not None and self._on_owed is not None:
-                    self._on_owed(owed)
+                for owed in device.sent(frame):
+                    if self._on_owed is not None:
+                        self._on_owed(owed)
+
+
+def _blurred(frame: bytes) -> bytes:
+    """What a host hears of a frame at another speed."""
+    return bytes(byte ^ 0x9C for byte in frame[::2])

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import os
 import select
+import termios
 import tty
 from collections.abc import Callable
 from pathlib import Path
 
 _CHUNK = 4096
+_BAUDS = {getattr(termios, name): int(name[1:]) for name in dir(termios) if name[0] == "B" and name[1:].isdigit()}
 
 
 class Cable:
@@ -70,6 +72,12 @@ class Cable:
         poll = select.poll()
         poll.register(self._master, select.POLLIN)
         return not any(event & select.POLLHUP for _, event in poll.poll(0))
+
+    def baud(self) -> int:
+        """What the host has set the line to; 0 where that has no name. Bits and parity a pty does not keep."""
+        if not self.is_plugged:
+            return 0
+        return _BAUDS.get(termios.tcgetattr(self._master)[5], 0)
 
     def start_reading(self) -> None:
         """Hand what the host writes to `on_bytes`, until it closes the tty or the cable is unplugged."""

@@ -63,6 +63,36 @@ def test_a_meter_that_works_and_one_at_another_address():
         assert facts["last"] is None
 
 
+def test_a_sensor_that_is_talked_with():
+    with on_a_line([SimulatedDevice(find("sdi12"), address=ord("a"))]) as line:
+        named = "values=water_depth cm, -, water_temperature Cel"
+        code, facts = trial("sdi12", line.path, "--address", "a", "--option", named)
+        assert (code, facts["verdict"]["key"], facts["readings"], facts["questions"]) == (0, "good", 1, 3)
+        assert set(facts["last"]["values"]) == {"water_depth", "water_temperature"}
+        assert facts["last"]["info"]["model"] == "GAUGE"
+        code, facts = trial("sdi12", line.path, "--address", "b", "--seconds", 0.8)
+        assert (code, facts["verdict"]["key"], facts["bytes"]) == (1, "mute", 0)
+        assert "one data wire" in facts["verdict"]["text"]
+        code, facts = trial("sdi12", line.path, "--address", "a", "--baud", "2400", "--seconds", 0.8)
+        assert (code, facts["verdict"]["key"]) == (1, "mute")
+        done = gateway("device", "try", "sdi12", line.path, "--address", "ab")
+        assert (done.exit_code, "no bus address" in done.output) == (2, True)
+        done = gateway("device", "try", "sdi12", line.path, "--option", "values=water_dept m")
+        assert (done.exit_code, "did you mean 'water_depth'" in done.output) == (2, True)
+
+
+def test_an_optical_head_and_its_echo():
+    device = SimulatedDevice(find("iec62056-21"))
+    with on_a_line([device]) as line:
+        code, facts = trial("iec62056-21", line.path)
+        assert (code, facts["verdict"]["key"], facts["readings"], facts["rejected"]) == (0, "good", 1, {})
+        assert facts["last"]["values"] == device.log[0].values
+    echo = Tally(arrived=10, sent=10, echoed=True, asked=2, unanswered=2)
+    verdict = judge(find("iec62056-21"), echo, port="p", line="300 7E1", address=1)
+    assert (verdict.key, verdict.is_good) == ("only_echo", False)
+    assert "round window" in verdict.text
+
+
 def test_another_instrument_than_the_driver_means():
     with on_a_line([SimulatedDevice(PMS, period_s=0.05)]) as line:
         code, facts = trial("nova-sds011", line.path, "--seconds", 0.6)

@@ -114,10 +114,19 @@ async def test_the_line_changes_while_it_is_open(pty):
     await port.close()
 
 
+async def test_a_pty_is_opened_again_at_the_settings_it_cannot_keep(pty):
+    """Told nothing but what it cannot keep, a pty refuses."""
+    for _ in range(3):
+        port = await open_port(pty.path, Line(1200, 7, "E"))
+        await port.set_line(Line(1200, 7, "O"))
+        await port.close()
+
+
 async def test_every_bit_of_the_settings_is_told(pty, monkeypatch):
     told = []
     monkeypatch.setattr(termios, "tcsetattr", lambda fd, when, settings: told.append(settings))
     port = await open_port(pty.path, LINE)
+    monkeypatch.setattr(wires, "PTY_MAJORS", ())
     for line in (Line(1200, 7, "E"), Line(1200, 8, "N"), Line(300, 7, "O", 2)):
         await port.set_line(line)
     shape = termios.CSIZE | termios.PARENB | termios.PARODD | termios.CSTOPB
