@@ -164,22 +164,30 @@ class EbyteTalk:
     def feed(self, data: bytes) -> Said:
         """See `Talk`."""
         events = tuple(self.reader.feed(data))
+        if not self.is_listening and self.reader.held >= len(self._asked):
+            self._judge()
         return Said(events=events)
 
     def on_timeout(self) -> Said:
         """See `Talk`."""
         if self.is_listening:
             return Said(events=tuple(self.reader.idle()))
-        heard = self.reader.take()
-        self.is_listening = True
-        if heard and self._answer(heard) is False:
-            self.problem = f"the module answered {heard[:16].hex(' ')} to {self._asked.hex(' ')}"
+        self._judge()
         return Said()
+
+    def _judge(self) -> None:
+        """What was heard is an answer, or packets of a module that is in another mode."""
+        heard, self.is_listening = self.reader.take(), True
+        answer, rest = heard[: len(self._asked)], heard[len(self._asked) :]
+        is_good = self._answer(answer) if answer else None
+        if is_good is False:
+            self.problem = f"the module answered {answer.hex(' ')} to {self._asked.hex(' ')}"
+        self.reader.feed(heard if is_good is None else rest)
 
     def _answer(self, heard: bytes) -> bool | None:
         """True where the module says back what was written, False where it says something else, None: no answer."""
         if self._model == "e32":
-            return heard.startswith(self._asked) if heard[0] in (0xC0, 0xFF) else None
+            return heard == self._asked if heard[0] in (0xC0, 0xFF) else None
         try:
             found = registers(heard)
         except ValueError:

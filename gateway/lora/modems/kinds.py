@@ -74,8 +74,8 @@ def _rak3172(wanted: RadioSettings) -> Talk:
         rak3172(),
         Manners(
             setup,
-            check[:1],
-            started=r"RAKwireless.*|Current Work Mode.*|RUI_.*",
+            (check[0], Ask("AT+PRECV=65534", (r"OK|AT_BUSY_ERROR.*",), instead="AT+PRECV=65535")),
+            started=r"Current Work Mode.*",
             stopped=r"\+EVT:RXP2P,? RECEIVE TIMEOUT.*|\+EVT:RXP2P,? RECEIVE ERROR.*",
             rearms=True,
         ),
