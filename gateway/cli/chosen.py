@@ -58,7 +58,7 @@ def choose_driver(name: str) -> Driver:
 
 def choose_attended(name: str) -> Driver:
     """As `choose_driver`, of those that talk by themselves or answer single questions."""
-    driver = choose_driver(name)
+    driver = choose_wired(name)
     if not isinstance(driver.kind, Listening | Polled):
         fail(say("port_cmd.no_dialogue", driver=driver.name))
     return driver

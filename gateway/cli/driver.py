@@ -108,7 +108,8 @@ def decode(
     rejected = Counter(refusal.reason for refusal in heard.refusals)
     if as_json:
         readings = [
-            {"values": dict(r.values), "quality": dict(r.quality), "info": dict(r.info)} for r in heard.readings
+            {"values": dict(r.values), "quality": dict(r.quality), "info": dict(r.info)} | time
+            for r, time in zip(heard.readings, shown.own_times(heard), strict=True)
         ]
         answer: dict[str, Any] = {"readings": readings, "rejected": rejected, "discarded_bytes": heard.discarded}
         if frames:

@@ -12,6 +12,7 @@ from drivers.core import hearing, prove
 from drivers.core.contract import Driver, Option, Rejection
 from drivers.core.quantities import quantity
 from gateway.ops.texts import say
+from gateway.wire.times import format_time
 
 
 def kind(driver: Driver) -> str:
@@ -71,8 +72,9 @@ def facts(driver: Driver) -> dict[str, Any]:
 
 def explain(heard: hearing.Heard, frames: Sequence[str], note: str) -> None:
     """Print what came of bytes."""
-    for number, reading in enumerate(heard.readings, 1):
-        typer.echo(say("driver.reading", number=number))
+    for number, (reading, time) in enumerate(zip(heard.readings, own_times(heard), strict=True), 1):
+        of = "".join(" " + say(f"driver.own_{key}", **{key: value}) for key, value in time.items())
+        typer.echo(say("driver.reading", number=number) + of)
         names = [*reading.values, *(name for name in reading.quality if name not in reading.values)]
         rows = []
         for name in names:
@@ -93,6 +95,17 @@ def explain(heard: hearing.Heard, frames: Sequence[str], note: str) -> None:
         typer.echo(say("driver.discarded", count=heard.discarded))
     if not (heard.readings or heard.refusals or frames):
         typer.echo(say("driver.nothing"))
+
+
+def own_times(heard: hearing.Heard) -> list[dict[str, str | float]]:
+    """For each reading its own time (`at`) or its age (`age_s`), where a radio payload tells one."""
+    if not heard.tellings:
+        return [{} for _ in heard.readings]
+    times: list[dict[str, str | float]] = []
+    for telling in heard.tellings:
+        at = {} if telling.at_ns is None else {"at": format_time(telling.at_ns)}
+        times.append({**at, **({} if telling.age_s is None else {"age_s": telling.age_s})})
+    return times
 
 
 def reason(refusal: Rejection) -> str:

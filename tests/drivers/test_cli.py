@@ -184,3 +184,17 @@ def test_joined_answers_without_their_questions_are_all_read() -> None:
     assert [r["values"]["voltage"] for r in answer["readings"]] == [225.7, 220.3]
     assert answer["discarded_bytes"] == 3
     assert answer["rejected"] == {}
+
+
+def test_decode_tells_the_own_time_of_a_record() -> None:
+    name, data = "milesight-em410-rdl", ("--hex", "20ce8cab5c67e20c0482e30c", "--fport", "85")
+    then, now = decoded(name, *data)["readings"]
+    assert (then["at"], then["values"]) == ("2024-12-13T21:47:56.000Z", {"distance": 3.298})
+    assert "at" not in now
+    assert "of 2024-12-13T21:47:56.000Z" in run("decode", name, *data).output
+
+
+def test_decode_refuses_options_of_a_radio_device_that_make_no_sense() -> None:
+    result = run("decode", "cayenne-lpp", "--hex", "0367", "--option", "channels=1 = stagee")
+    assert result.exit_code == 2
+    assert "did you mean 'stage'" in result.output
