@@ -15,6 +15,7 @@ from gateway.app.running import Running
 from gateway.app.sharing import serve_control, share
 from gateway.config import Config
 from gateway.config import model as said
+from gateway.config.steps import chain_of, facts_of
 from gateway.edge.clock import SystemClock
 from gateway.edge.combine import Method, default_method
 from gateway.edge.dating import Dating
@@ -22,6 +23,8 @@ from gateway.edge.hours import FILE, Hours
 from gateway.edge.life import Duty
 from gateway.edge.loans import Loans, SharedPort
 from gateway.edge.making import make_station
+from gateway.edge.meaning import Meaning
+from gateway.edge.memory import Memory
 from gateway.edge.node import Node
 from gateway.edge.outlet import Outlet
 from gateway.edge.past import read_past
@@ -29,6 +32,8 @@ from gateway.edge.presence import DeviceFacts, NodeFacts, Presence
 from gateway.edge.recorder import Recorder
 from gateway.edge.revisions import Revisions
 from gateway.edge.station import DeviceSpec, Opening
+from gateway.edge.watch import Watch
+from gateway.meaning.chain import Chain
 from gateway.ports import Bus
 from gateway.spool.eras import Eras
 from gateway.spool.spool import Spool
@@ -66,6 +71,8 @@ async def run_node(config: Config, node: said.Node, running: Running) -> None:
                     task.cancel()
     finally:
         await spool.close()
+        if running.node is not None and running.node.watch is not None:
+            await asyncio.to_thread(running.node.watch.end)
 
 
 def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | None = None) -> Node:
@@ -75,7 +82,8 @@ def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | No
     clock = SystemClock(believes=table.clock == "trusted")
     dating = Dating(spool, clock, read_past(spool, clock.boot), wait_s=table.clock_wait_s)
     drivers = {device.id: find(device.driver) for device in config.devices}
-    facts = [_facts(device, drivers[device.id]) for device in config.devices]
+    chains = {device.id: _chain(device, drivers[device.id]) for device in config.devices}
+    facts = [_facts(device, drivers[device.id], chains[device.id]) for device in config.devices]
     eras = Eras(spool)
     outlet = Outlet(
         spool,
@@ -99,7 +107,7 @@ def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | No
     )
     # What happens to the node itself bears its name, as that of a device of the place where it stands.
     classes = {table.id: "place"} | {each.id: each.device_class for each in facts}
-    recorder = Recorder(spool, clock, dating, classes)
+    recorder = Recorder(spool, clock, dating, classes, Meaning(chains))
     node = Node(
         spool,
         outlet,
@@ -112,6 +120,9 @@ def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | No
         node=table.id,
         max_bytes=config.spool.max_bytes,
     )
+    memory = Memory(Path(config.spool.path) / "meaning.json", spool, recorder.meaning)
+    online = node.uplink.is_online.is_set
+    node.watch = Watch(recorder, memory, presence, clock, classes, node.uplink.say, online)
     buses: dict[str, Bus] = {}
     for device in config.devices:
         driver = drivers[device.id]
@@ -182,8 +193,13 @@ def _line(config: Config, device: said.Device, driver: Driver) -> Line:
     )
 
 
-def _facts(device: said.Device, driver: Driver) -> DeviceFacts:
-    spec, trust, names = _spec(device, driver), "", driver.quantities
+def _chain(device: said.Device, driver: Driver) -> Chain:
+    period_s = _spec(device, driver).every_s or driver.period_s
+    return chain_of(device.steps, device.alarms, facts_of(device.id, driver, period_s))
+
+
+def _facts(device: said.Device, driver: Driver, chain: Chain) -> DeviceFacts:
+    spec, trust, names = _spec(device, driver), "", (*driver.quantities, *sorted(chain.makes))
     if device.radio is not None:
         trust = device.radio.trust or ("network-server" if device.radio.dev_eui else "keys")
         spec, names = replace(spec, every_s=0.0), (*names, *RADIO_SIGNAL)
@@ -197,7 +213,7 @@ def _facts(device: said.Device, driver: Driver) -> DeviceFacts:
         driver.title,
         "",
         _names(device.name),
-        [],
+        chain.about(),
         _position(device.position),
         {} if spec.duty is None else asdict(spec.duty),
         trust=trust,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from gateway.config.kinds import (
     BusAddress,
@@ -52,6 +52,16 @@ LoraKind = Literal[
 _Timeout = Annotated[Duration, duration_between("1 s", "10 min")]
 _Retention = Annotated[Duration, duration_between("1 h", "36500 days")]
 _array = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+
+
+Steps = Annotated[
+    tuple[Any, ...],
+    _array,
+    WithJsonSchema(
+        {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object", "required": ["use"]}]}}
+    ),
+]
+"""What a device does with its values: gateway.config.steps knows the kinds and checks them."""
 
 
 class Table(BaseModel):
@@ -208,6 +218,8 @@ class Device(_LineSettings):
     name: Names = Field(default={}, examples=[{"th": "ฝุ่นบนดาดฟ้า", "en": "Roof dust sensor"}])
     position: Position | None = Field(None, examples=[{"lat": 18.7966, "lon": 98.9678, "elevation_m": 327}])
     options: dict[str, Scalar] = Field(default={}, examples=[{}])
+    steps: Steps | None = Field(None, examples=[["means", "nowcast", "aqi-th"]])
+    alarms: Steps = Field((), examples=[[{"use": "silent", "after": "10 min"}]])
 
 
 class IngestBroker(Broker):

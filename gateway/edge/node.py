@@ -19,6 +19,7 @@ from gateway.edge.station import Report, Station
 from gateway.edge.supply import Supply
 from gateway.edge.trust import Step
 from gateway.edge.uplink import Uplink
+from gateway.edge.watch import Watch
 from gateway.mqtt.link import Broker
 from gateway.spool.errors import SpoolFull
 from gateway.spool.recover import DAMAGED
@@ -67,6 +68,8 @@ class Node:
         self.loans = Loans(clock.mono_ns, self.on_state, self.event)
         """Its ports. Stations tell their states there."""
         self._supply, self._losses = Supply(max_bytes), LossEvents(self.event)
+        self.watch: Watch | None = None
+        """What runs beside the chains of the recorder."""
         spool.on_loss(self._lose)
         outlet.word.on_event.append(self.event)
 
@@ -81,11 +84,15 @@ class Node:
     async def run(self) -> None:
         """Runs until cancelled. What was recorded by then is made durable when the spool is closed."""
         self._tell_opening()
+        if self.watch is not None:
+            self.watch.begin()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.spool.run(), name="spool")
                 group.create_task(self.uplink.run(), name="uplink")
                 group.create_task(self._losses.run(), name="losses")
+                if self.watch is not None:
+                    group.create_task(self.watch.run(), name="meaning")
                 group.create_task(self._dating.run(self.uplink.is_online.is_set, self.on_step), name="dating")
                 for name, station in self.stations.items():
                     group.create_task(station.run(), name=f"station {name}")
@@ -117,6 +124,7 @@ class Node:
                 report.mono_ns,
                 decoded.values,
                 decoded.quality,
+                serial=str(decoded.info.get("serial", "")),
                 is_past=report.is_past,
                 has_own_time=report.has_own_time,
                 via=report.via,

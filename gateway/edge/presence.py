@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import gateway.wire.payload as wire
 from gateway.edge.revisions import Revisions
 from gateway.mqtt.link import Message
-from gateway.wire.topics import device_topic, node_topic
+from gateway.wire.topics import alarm_topic, device_topic, node_topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Presence:
         self._root, self._node, self._now, self.spools = root, node, now, spools
         self._devices = {device.id: device for device in devices}
         self._states: dict[str, wire.DeviceStatus] = {}
+        self._alarms: dict[str, Message] = {}
         self._revisions = revisions
         self._abouts = self._revise()
 
@@ -96,11 +97,18 @@ class Presence:
         """Everything that must stand on the broker after a connect."""
         if not self._has_begun:  # at the start nobody knew since when it holds
             self._abouts = self._revise()
-        return [self.online(), *self._abouts, *(self._state(device) for device in self._states)]
+        states = (self._state(device) for device in self._states)
+        return [self.online(), *self._abouts, *states, *self._alarms.values()]
 
     def _state(self, device: str) -> Message:
         topic = device_topic(self._root, self._node.id, self._devices[device].device_class, device, "status")
         return Message(topic, wire.encode(self._states[device]), 1, True)
+
+    def alarm(self, device_class: str, device: str, rule: str, said: wire.Alarm | None) -> Message:
+        """Note the last change of an alarm, None where its rule has gone; the message that says so."""
+        topic = alarm_topic(self._root, self._node.id, device_class, device, rule)
+        message = self._alarms[topic] = Message(topic, b"" if said is None else wire.encode(said), 1, True)
+        return message
 
     def changed(self, device: str, state: wire.DeviceState, why: str, reason: str = "") -> Message:
         """Note a device's new state; the message that says so."""

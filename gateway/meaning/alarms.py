@@ -119,6 +119,13 @@ class ThresholdAlarm:
             return None
         return self._change(at)
 
+    def shift(self, by_ns: int) -> None:
+        """The clock was set by so much: what began did not begin earlier or later by that."""
+        if self._begun is not None:
+            first_at, count, value = self._begun
+            self._begun = (max(0, first_at + by_ns), count, value)
+        self._newest_at = max(-1, self._newest_at + by_ns) if self._newest_at >= 0 else -1
+
     def _speaks_for_change(self, value: float) -> bool:
         rule = self.rule
         excess = value - rule.threshold if rule.is_above else rule.threshold - value
@@ -183,6 +190,11 @@ class SilenceAlarm:
             return None
         self.is_raised = True
         return self._change("raised", at, self._heard_at)
+
+    def shift(self, by_ns: int) -> None:
+        """The clock was set by so much: that is no silence."""
+        if self._heard_at is not None:
+            self._heard_at = max(0, self._heard_at + by_ns)
 
     def _change(self, state: Literal["raised", "cleared"], at: int, since_at: int) -> Change:
         return Change(state, at, since_at, max(0, at - since_at) / SECOND, self._limit_s)

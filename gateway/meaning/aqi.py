@@ -126,6 +126,12 @@ def thai(pollutant: str, concentration: Decimal | float) -> Index:
     return _look_up(table, TH_LEVELS, _steps(concentration, table.step, ROUND_HALF_UP))
 
 
+def thai_edges(pollutant: str) -> tuple[float, ...]:
+    """Where the five levels of a pollutant begin, in its unit (KeyError for others than `TH_POLLUTANTS`)."""
+    table = _TH[pollutant]
+    return (*(float(low * table.step) for low, *_ in table.bands), float((table.bands[-1][1] + 1) * table.step))
+
+
 def thai_overall(concentrations: Mapping[str, Decimal | float]) -> Overall:
     """Thai AQI of the pollutants present (at least one): the highest sub-index; without a number where one has none."""
     parts = {pollutant: thai(pollutant, value) for pollutant, value in concentrations.items()}

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.spool.intervals import Intervals
+from gateway.spool.segments import OPEN_END
 from gateway.spool.state import Note, State, add_to
+
+HELD = 0x484C
+"""The kind of the note that keeps `Books.held_from` over restarts."""
 
 
 class Books:
@@ -24,6 +28,9 @@ class Books:
             del state.settled[outlet]  # an outlet that is no more holds nothing back
         self.touched: list[tuple[int, int]] = []
         """Ranges settled or lost since somebody looked which segments nobody waits for any more."""
+        notes = [note.data for _, note in sorted(state.notes.items()) if note.kind == HELD]
+        self.held_from = int.from_bytes(notes[-1], "little") if notes else OPEN_END
+        """Segments with this number or a later one stay, settled or not."""
         self._change = change
         self.serial = 0 if change.is_empty() else 1
         """Rises with each change."""

@@ -51,7 +51,7 @@ class Room:
     def plan(self) -> None:
         """Choose which segments go with the next commit: those nobody waits for, and the oldest if the bound asks."""
         touched, self._books.touched = self._books.touched, []
-        gone = self._shelf.doom_settled(self._books.state, self._shelf.overlapping(touched))
+        gone = self._shelf.doom_settled(self._books.state, self._shelf.overlapping(touched), self._books.held_from)
         if gone:
             change = State()
             change.gone = gone

@@ -103,11 +103,13 @@ class Shelf:
                 at += 1
         return list(found.values())
 
-    def doom_settled(self, state: State, candidates: Iterable[Segment]) -> Intervals:
-        """Mark for removal what nobody waits for any more; returns its numbers."""
+    def doom_settled(self, state: State, candidates: Iterable[Segment], held_from: int) -> Intervals:
+        """Mark for removal what nobody waits for any more and lies before `held_from`; returns its numbers."""
         gone = Intervals()
         for segment in candidates:
-            if segment.serial not in self._doomed and not state.owed(self._outlets, segment.first, segment.last):
+            if segment.last >= held_from or segment.serial in self._doomed:
+                continue
+            if not state.owed(self._outlets, segment.first, segment.last):
                 self._doomed[segment.serial] = segment
                 if segment.first <= segment.last:
                     gone.add(segment.first, segment.last)

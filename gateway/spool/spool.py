@@ -14,7 +14,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
-from gateway.spool.books import Books
+from gateway.spool.books import HELD, Books
 from gateway.spool.committer import Committer
 from gateway.spool.errors import SpoolError
 from gateway.spool.files import PAGE, DiskFiles, Files
@@ -26,7 +26,7 @@ from gateway.spool.reader import Reader, VerifyReport
 from gateway.spool.recover import OpenReport, Recovered, recover
 from gateway.spool.room import Room
 from gateway.spool.shelf import Shelf
-from gateway.spool.state import FOREVER, MAX_NOTE, MAX_NOTES_BYTES, Note
+from gateway.spool.state import FOREVER, LATEST, MAX_NOTE, MAX_NOTES_BYTES, Note
 from gateway.spool.stats import Ages, SpoolStats
 
 MIN_BYTES = 16 * PAGE
@@ -178,6 +178,15 @@ class Spool:
         """Nothing of what is still held counts as settled by this outlet any more; durable with the next commit."""
         self._books.begin_again(outlet)
         self._committer.wake()
+
+    def hold(self, first: int) -> None:
+        """Keep what is settled from number `first` on, also over restarts, until said otherwise (OPEN_END: nothing) or
+        the bound asks for room. Raises SpoolError where there are too many notes."""
+        if first == self._books.held_from:
+            return
+        self._books.held_from = first
+        self._books.touched.append((1, first))
+        self.note(HELD, first.to_bytes(8, "little"), LATEST)  # what opens the spool next must know, before it tidies up
 
     def declare(self, first: int, last: int, reason: str) -> None:
         """No outlet will ever bring out `first` … `last`: those still owed and durable are lost for this reason."""

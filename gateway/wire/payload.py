@@ -119,6 +119,18 @@ class DeviceStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
+class Alarm(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The last change of one alarm of a device; retained. `since` is when its condition began, `t` when it changed."""
+
+    state: Literal["raised", "cleared"]
+    level: str
+    since: str | None
+    t: str | None
+    quantity: str
+    value: float
+    threshold: float
+
+
 class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     """Counters of one device since the node started; `running_h` since the instrument was new to it, `borrowed_s` while
     its port was lent to a command."""

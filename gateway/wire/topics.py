@@ -45,6 +45,11 @@ def device_topic(root: str, node: str, device_class: str, device: str, kind: str
     return f"{root}/{node}/{device_class}/{device}/{kind}"
 
 
+def alarm_topic(root: str, node: str, device_class: str, device: str, rule: str) -> str:
+    """`<root>/<node>/<class>/<device>/alarm/<rule>`."""
+    return f"{root}/{node}/{device_class}/{device}/alarm/{rule}"
+
+
 def backlog_topic(root: str, node: str, device_class: str) -> str:
     """`<root>/<node>/<class>/backlog`."""
     return f"{root}/{node}/{device_class}/backlog"

@@ -1,0 +1,94 @@
+"""What the steps have in common: a changed value keeps the first one beside it, a derived one inherits its quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from gateway.meaning.flags import GOOD, NOT_EVALUATED
+from gateway.meaning.history import Entry, History
+from gateway.meaning.steps import Context, Values
+
+RAW = "_raw"
+HIDDEN = "."
+"""Numbers whose name begins so pass between steps and are not published."""
+INHERITED = "inherited"
+_PLAIN = {flag: {INHERITED: flag} for flag in (1, 2, 3, 4, 9)}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A step's name and version, and what it says of itself in `about`; `makes` are the quantities it adds."""
+
+    id: str
+    version: str
+    detail: str = ""
+    makes: tuple[str, ...] = ()
+
+
+class Base:
+    """A step with its name; calling it does its work."""
+
+    __slots__ = ("named",)
+
+    def __init__(self, named: Named) -> None:
+        self.named = named
+
+    @property
+    def id(self) -> str:
+        return self.named.id
+
+    @property
+    def version(self) -> str:
+        return self.named.version
+
+    def __call__(self, values: Values, context: Context) -> Values:
+        raise NotImplementedError
+
+
+def changed(values: Values, quantity: str, value: float) -> Values:
+    """The reading with another value for a quantity; the first one stays as `<quantity>_raw` with its flags."""
+    raw = quantity + RAW
+    if raw in values.numbers:
+        return values.put({quantity: value})
+    results = values.results.get(quantity)
+    return values.put({quantity: value, raw: values.numbers[quantity]}, {raw: results} if results else None)
+
+
+def inherited(values: Values, *sources: str) -> Mapping[str, int]:
+    """Results for what is derived of these quantities: each test that did not find them good, under its own name."""
+    flag = values.flag_of(*sources)
+    if flag in (GOOD, NOT_EVALUATED):
+        return _PLAIN[flag]
+    found = {INHERITED: GOOD}
+    for source in sources:
+        for test, own in values.results.get(source, {}).items():
+            if own not in (GOOD, NOT_EVALUATED):
+                found[_behind(test, source)] = own
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _behind(test: str, source: str) -> str:
+    return test if ":" in test else f"{test}:{source}"
+
+
+def dated(settings: Mapping[str, Any], value: Any) -> Entry[Any]:
+    """An entry of a history from its table."""
+    return Entry(value, settings["since"], settings["until"], settings["author"], settings["note"])
+
+
+def story(history: History[Any]) -> str:
+    """When a history changed, for `about`: "since 2026-01-10 (Anan), 2026-06-01"."""
+    if not history.entries:
+        return ""
+    from datetime import datetime, timedelta, timezone  # only where an `about` is made
+
+    days = []
+    for entry in history.entries:
+        # The day as it was written: a date without a zone is Thai time.
+        day = f"{datetime.fromtimestamp(entry.since_at / 1e9, timezone(timedelta(hours=7))):%Y-%m-%d}"
+        days.append(f"{day} ({entry.author})" if entry.author else day)
+    return "since " + ", ".join(days)
