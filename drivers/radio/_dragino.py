@@ -7,6 +7,7 @@ fPort 5, 7 bytes
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from drivers.core.contract import Driver, FixedBits, Instrument, Option, Options, Telling, Truncated, Uplink
 from drivers.radio._payload import NO_LINE, WIRING, Payload, exactly, telling, tellings
@@ -58,12 +59,13 @@ def driver(
     simulate: Callable[[int, int], Instrument],
     vectors: str,
     aliases: tuple[str, ...] = (),
+    device_class: Literal["water", "weather"] = "water",
 ) -> Driver:
     """A driver of this family; its battery is among what it reports."""
     return Driver(
         name=name,
         title=title,
-        device_class="water",
+        device_class=device_class,
         models=models,
         kind=Uplink(decode, MEASURED, check),
         quantities=(*quantities, "battery_voltage"),

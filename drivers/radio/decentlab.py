@@ -11,6 +11,7 @@
     DL-PR36CTD   as DL-PR36, x1 the electronics', x2 the PT1000's °C                    x3 (x3 - 32768) / 1024 mS/cm
     DL-CTD10     x0 - 32768 depth, mm          x1 (x1 - 32768) / 10 °C    x2 conductivity, uS/cm    x3 1 = it freezes
     DL-TBRG      x0 tips since the last        x1 of how many seconds     x2 + 65536 x3 tips in all; x resolution, mm
+    DL-SHT35     x0 175 x0 / 65535 - 45 °C     x1 100 x1 / 65535 % humidity
     DL-DLR2-004  x0 loop current, 3 / 2 V x (x0 - 32768) / 32768 / R
 
 There is no check. What a device would have told and did not is missing: its sensor did not answer. On any fPort.
@@ -102,6 +103,10 @@ def _loop(x: Words, p: Numbers) -> Report:
     return {"current_dc": ampere}, {"current_dc": SUSPECT}, {"loop_fault": "broken" if ampere < low else "over range"}
 
 
+def _climate(x: Words, p: Numbers) -> Report:
+    return {"air_temperature": 175 * x[0] / 65535 - 45, "relative_humidity": 100 * x[1] / 65535}, {}, {}
+
+
 def _of_range(moving: Moving, t: float, p: Numbers) -> Words:
     share = (moving.depth_m(t) * 0.0981 - p["p_min"]) / (p["p_max"] - p["p_min"])
     return round(16384 + 32768 * share), round((moving.water_c(t) + 50) / 0.003125) + 384
@@ -186,6 +191,18 @@ DEVICES = {
         parameters={"resolution": (0.1, "mm of rain a tip: 0.1 or 0.2, on its label")},
         device_class="weather",
         quirks=("An uplink that is lost loses its rain, not its counter: add up from rain_counter.",),
+    ),
+    "dl-sht35": Device(
+        title="thermometer and hygrometer",
+        words=2,
+        quantities=("air_temperature", "relative_humidity"),
+        read=_climate,
+        simulate=lambda moving, t, p: (
+            round((moving.near("air", t, 31, 4) + 45) / 175 * 65535),
+            round(moving.near("humidity", t, 66, 12) / 100 * 65535),
+        ),
+        parameters={},
+        device_class="weather",
     ),
     "dl-dlr2-004": Device(
         title="4 to 20 mA input",

@@ -164,3 +164,60 @@ def test_no_case_was_left_behind(name: str) -> None:
     ours = {case.data for table in of_driver(driver).tables() for case in table}
     theirs = load(name)
     assert {bytes.fromhex(case["hex"]) for case in (*theirs["vectors"], *theirs["bad"])} <= ours
+
+
+THEIRS = {
+    "battery": ("battery_level", 1),
+    "temperature": ("air_temperature", 1),
+    "humidity": ("relative_humidity", 1),
+    "latitude": ("latitude", 1),
+    "longitude": ("longitude", 1),
+    "total_current": ("x_milesight_charge", 1),
+    "pressure": ("water_pressure", 1),
+    "gpio_counter_1": ("x_milesight_pulses_1", 1),
+    "distance": ("distance", 1e-3),
+    "angle_x": ("x_milesight_angle_x", 1),
+    "angle_y": ("x_milesight_angle_y", 1),
+    "angle_z": ("x_milesight_angle_z", 1),
+    "BatV": ("battery_voltage", 1),
+    "Hum_SHT": ("relative_humidity", 1),
+    "TempC_SHT": ("air_temperature", 1),
+    "TempC_DS": ("soil_temperature", 1),
+    "batteryV": ("battery_voltage", 1),
+    "temperatureC": ("air_temperature", 1),
+    "humidityPct": ("relative_humidity", 1),
+}
+NO_LEVELS = {"dragino/lds02", "dragino/lt-22222-l"}
+"""A door contact and a relay board measure nothing that this product is for: there is no driver for them."""
+
+
+def codecs() -> list[Any]:
+    found = [case for case in load("lora-codecs")["vectors"] if not case["codec"].startswith("js:")]
+    return [pytest.param(case, id=case["id"]) for case in found if case["codec"] not in NO_LEVELS]
+
+
+@pytest.mark.parametrize("case", codecs())
+def test_codecs(case: dict[str, Any]) -> None:
+    maker, model = case["codec"].split("/")
+    name, options = {
+        "milesight": ("milesight-sensors", {"model": model}),
+        "dragino": ("dragino-lht65", {"probe": "soil_temperature"}),
+        "decentlab": ("decentlab-dl-sht35", {}),
+    }[maker]
+    if model == "em400-udl":
+        name, options = "milesight-em400-udl", {}
+    heard = hear(find(name), [bytes.fromhex(case["hex"])], options, None, ends=True, fport=case["fPort"])
+    assert not heard.refusals
+    told = case["expect"].get("data") or case["expect"]["numbers"]
+    (telling,) = heard.tellings
+    if past := told.get("history"):
+        (told,) = past
+        assert telling.at_ns == told["timestamp"] * 10**9
+    wanted = {THEIRS[key][0]: value * THEIRS[key][1] for key, value in told.items() if key in THEIRS}
+    if model in ("at101", "em400-udl", "ts101"):
+        other = "x_milesight_probe_temperature" if model == "ts101" else "device_temperature"
+        wanted[other] = wanted.pop("air_temperature")
+    if wanted.get("soil_temperature") == 327.67:
+        del wanted["soil_temperature"]
+        assert telling.decoded.quality == {"soil_temperature": 9}
+    assert dict(telling.decoded.values) == pytest.approx(wanted, rel=1e-6)
