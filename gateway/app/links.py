@@ -9,7 +9,7 @@ from gateway.mqtt.link import Broker
 
 
 def link_broker(
-    table: said.Broker, client_id: str, *, session_expiry_s: int = 0, receive_maximum: int = 1000
+    table: said.AnyBroker, client_id: str, *, session_expiry_s: int = 0, receive_maximum: int = 1000
 ) -> Broker:
     """Where and how to connect. Reads the password file now; raises OSError where it cannot."""
     password = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from drivers.core.contract import Driver, Line, Uplink
 from drivers.radio.modem_facts import MODEMS
+from gateway.app.links import link_broker
 from gateway.config import Config
 from gateway.config import model as said
 from gateway.config.radio_kinds import DEFAULT_LISTEN, split_listen
@@ -22,21 +23,27 @@ from gateway.lora.modem import ModemInlet, OnAir
 from gateway.lora.modems.kinds import DIALOGUES
 from gateway.lora.modems.settings import RadioSettings
 from gateway.lora.receiver import Desk, Inlet, OnReceiver
+from gateway.lora.server import RECEIVE_MAXIMUM, SERVERS, SESSION_EXPIRY_S, Durable, ServerInlet
 from gateway.lora.service import RadioService
 from gateway.lora.sessions import Session
 from gateway.lora.station import OnEvent, RadioStation
 from gateway.ports import open_port
+from gateway.spool.spool import Spool
 
 CONCENTRATOR = "gwmp"
 
 
-def add_radio(config: Config, drivers: Mapping[str, Driver], node: Node, notes: Notes, clock: Clock) -> None:
+def add_radio(config: Config, drivers: Mapping[str, Driver], node: Node, spool: Spool, clock: Clock) -> None:
     """Give the node its radio, where the configuration has one. Raises KeysError."""
     devices = [device for device in config.devices if isinstance(drivers[device.id].kind, Uplink)]
     if not config.loras:
         return
     stations = make_stations(devices, drivers, clock, node.record, node.loans.on_state, node.on_event)
-    service = make_service(config.loras, devices, stations, notes, clock, node.on_receiver)
+    service = make_service(config.loras, devices, stations, spool, clock, node.on_receiver)
+    durable = Durable(spool)
+    for lora in config.loras:
+        if lora.mqtt is not None:
+            service.inlets[lora.id] = server_inlet(lora, lora.mqtt, service.hub, node, durable)
     for name, station in stations.items():
         node.add(name, station)
     node.serve("radio", service)
@@ -87,11 +94,26 @@ def make_service(
         euis={device.radio.dev_eui: device.id for device in devices if device.radio and device.radio.dev_eui},
         window_s=WINDOW_S if has_many else 0.0,
     )
-    return RadioService(hub, {lora.id: make_inlet(lora, hub, clock, on_receiver) for lora in loras})
+    near = (lora for lora in loras if lora.mqtt is None)
+    return RadioService(hub, {lora.id: make_inlet(lora, hub, clock, on_receiver) for lora in near})
+
+
+def server_inlet(
+    lora: said.Lora, table: said.AnyBroker, hub: Hub, node: Node, is_durable: Callable[[], Awaitable[None]]
+) -> ServerInlet:
+    """A network server as a way in; its broker keeps what comes while this node is away, where it has QoS 1."""
+    name = f"lanna-{node.id}-{lora.id}"
+    return ServerInlet(
+        Desk(lora.id, hub, node.on_receiver),
+        SERVERS[lora.kind],
+        lambda: link_broker(table, name, session_expiry_s=SESSION_EXPIRY_S, receive_maximum=RECEIVE_MAXIMUM),
+        is_durable,
+        application=lora.application or "+",
+    )
 
 
 def make_inlet(lora: said.Lora, hub: Hub, clock: Clock, on_receiver: OnReceiver) -> Inlet:
-    """One way in."""
+    """A modem or a concentrator's port as a way in."""
     desk = Desk(lora.id, hub, on_receiver)
     if lora.kind == CONCENTRATOR:
         host, port = split_listen(lora.listen or DEFAULT_LISTEN)

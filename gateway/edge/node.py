@@ -62,7 +62,7 @@ class Node:
         self.recorded: dict[str, int] = {}
         """Readings and events that got a number since the start, by device."""
         self._presence, self._recorder, self._clock, self._dating = presence, recorder, clock, dating
-        self._node = node
+        self.id = node
         self._states: dict[str, wire.DeviceState] = {}
         self.uplink = Uplink(outlet, presence, broker, root=root, node=node, health=self.health)
         self.loans = Loans(clock.mono_ns, self.on_state, self.event)
@@ -160,7 +160,7 @@ class Node:
     def event(self, event: str, data: Mapping[str, object]) -> bool:
         """Something happened to the node itself; False where the spool has no room to say so."""
         try:
-            self._recorder.event(self._node, event, data)
+            self._recorder.event(self.id, event, data)
         except SpoolFull:
             return False
         return True

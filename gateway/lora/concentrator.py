@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import cast
 
 from gateway.edge.ticks import Clock
 from gateway.lora.gwmp import LARGEST, PUSH_DATA, BadDatagram, Datagram, Rxpk, parse, reply
@@ -147,7 +148,7 @@ class ConcentratorInlet:
             frequency_hz=packet.freq_hz,
         )
         outcome = self.desk.hub.heard(heard)
-        if outcome.refusal:
+        if outcome.is_refused:
             self.desk.refuse(outcome.refusal)
 
 
@@ -158,8 +159,7 @@ class _Protocol(asyncio.DatagramProtocol):
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # which Python's own is not, before 3.12
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
         answer = self._inlet.take(data, str(addr[0]))

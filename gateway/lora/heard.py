@@ -29,6 +29,11 @@ class Outcome:
     refusal: str = ""
     text: str = ""
 
+    @property
+    def is_refused(self) -> bool:
+        """It is no reading, and should have been one."""
+        return self.refusal not in ("", "Copy", "Note", "NoPayload")
+
 
 @dataclass(frozen=True, slots=True)
 class PlainDevice:

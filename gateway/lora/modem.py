@@ -103,5 +103,5 @@ class ModemInlet:
                 air.frequency_hz,
             )
             outcome = self.desk.hub.heard(heard)
-            if outcome.refusal:
+            if outcome.is_refused:
                 self.desk.refuse(outcome.refusal)

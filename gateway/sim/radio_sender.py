@@ -31,14 +31,18 @@ class RadioSender:
 
     def frame(self) -> tuple[bytes, int]:
         """The next uplink, and how many readings are in it."""
-        payload = self.payload()
-        made = build(self.dev_addr, self.f_cnt, self._kind.fport, payload, self.keys.nwk_s_key, self.keys.app_s_key)
+        payload, f_port, f_cnt, readings = self.told()
+        return build(self.dev_addr, f_cnt, f_port, payload, self.keys.nwk_s_key, self.keys.app_s_key), readings
+
+    def told(self) -> tuple[bytes, int, int, int]:
+        """The next uplink as a network server tells it: payload, port, counter; and how many readings are in it."""
+        payload, f_port, f_cnt = self.payload(), self._kind.fport, self.f_cnt
         self.f_cnt += 1
+        options = {name: option.default for name, option in self.driver.options.items()}
         try:
-            options = {name: option.default for name, option in self.driver.options.items()}
-            return made, len(self._kind.decode(payload, self._kind.fport, options))
+            return payload, f_port, f_cnt, len(self._kind.decode(payload, f_port, options))
         except Rejection:
-            return made, 0
+            return payload, f_port, f_cnt, 0
 
 
 @dataclass(frozen=True, slots=True)
