@@ -14,7 +14,7 @@ from gateway.config.dialogues import address_findings, dialogue_findings, number
 from gateway.config.duty import duty_findings
 from gateway.config.kinds import is_port_id
 from gateway.config.problems import KeyPath, Unfit, nearest, show, suggest
-from gateway.config.radio import lora_findings, lora_warnings, radio_findings
+from gateway.config.radio import lora_findings, lora_warnings, payload_findings, radio_findings
 from gateway.config.remedies import value_remedy
 from gateway.config.steps import step_findings
 from gateway.config.units import duration_s, format_duration
@@ -45,6 +45,7 @@ def findings(tree: Mapping[str, Any], drivers: Iterable[Driver]) -> Iterator[Fin
             yield from wrong
             if not wrong:
                 yield from dialogue_findings(path, device, driver, ports)
+                yield from payload_findings(path, device, driver)
             yield from _silence(path, device)
             yield from duty_findings(path, device, driver)
             yield from step_findings(path, device, driver)

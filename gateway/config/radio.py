@@ -153,6 +153,17 @@ def radio_findings(path: KeyPath, device: Table, driver: Driver | None, tree: Ta
     yield from _receiver(path, radio, said[0], tree)
 
 
+def payload_findings(path: KeyPath, device: Table, driver: Driver) -> Iterator[Finding]:
+    """What a decoder of payloads would refuse with every payload: options that make no sense."""
+    options = device.get("options", {})
+    if not isinstance(driver.kind, Uplink) or driver.kind.check is None or not isinstance(options, dict):
+        return
+    try:
+        driver.kind.check({name: option.default for name, option in driver.options.items()} | options)
+    except ValueError as error:
+        yield (*path, "options"), str(error)
+
+
 def _receiver(path: KeyPath, radio: Table, word: str, tree: Table) -> Iterator[Finding]:
     wants = {"dev_addr": {"keys_file"}, "dev_eui": set(), "trust": {"receiver"}}[word]
     may = wants | ({"sender", "encoding"} if word == "trust" else set())

@@ -131,3 +131,21 @@ def test_an_open_listener_is_a_warning(tmp_path: Path) -> None:
         (tmp_path / "c.toml").write_text(HEAD + text + KEYED)
         _, found = check(tmp_path / "c.toml")
         assert sum("claim to be a concentrator" in each.message for each in found) == count
+
+
+@pytest.mark.parametrize(
+    ("driver", "options", "said"),
+    [
+        ("cayenne-lpp", '{ channels = "1 = stagee" }', "did you mean 'stage'"),
+        ("cayenne-lpp", '{ channels = "1 = stage, 3 = water_temperature" }', ""),
+        ("dragino-sdi12-lb", '{ values = "water_depth furlong" }', "no conversion"),
+        ("decentlab-dl-pr26", "{ p_min = 1.0, p_max = 0.5 }", "not above"),
+        ("decentlab-dl-pr26", "{ p_max = 5.0 }", ""),
+        ("milesight-sensors", '{ model = "em320-thh" }', "em320-th"),
+    ],
+)
+def test_options_of_payloads_are_looked_at_before_the_first_one(
+    driver: str, options: str, said: str, tmp_path: Path
+) -> None:
+    found = problems(tmp_path, MODEM + KEYED.replace("cayenne-lpp", driver) + f"options = {options}\n")
+    assert (found == []) if not said else any(said in each for each in found), found
