@@ -8,6 +8,8 @@ from drivers.core.contract import Decoded, DeviceFault, Exchange, Framer, Option
 
 QUESTIONS_LIMIT = 64
 """No device leads a round further than this."""
+LATE_S = 1.0
+"""How long an answer that may still come is waited for before a question whose answer would look like it."""
 
 
 class Round:
@@ -30,7 +32,8 @@ class Round:
         self._replies: list[bytes | None] = []
         self._framer: Framer | None = None
         self._refusal: Rejection | None = None
-        self._late_s = 0.0
+        self._late: Request | None = None
+        """A question whose answer may still come."""
         self._discarded = 0
         self.rejected: Counter[Reason] = Counter()
         self.refusals: list[Rejection] = []
@@ -49,8 +52,12 @@ class Round:
     @property
     def wait_s(self) -> float:
         """Seconds of silence to keep, and then to empty the input, before anything more is asked of this device."""
-        request = self.request
-        return max(request.gap_s if request else 0.0, self._late_s)
+        request, late = self.request, self._late
+        gap_s = request.gap_s if request else 0.0
+        if late is None:
+            return gap_s
+        is_alike = request is None or (request.data != late.data and request.reply_bytes == late.reply_bytes)
+        return max(gap_s, late.timeout_s, LATE_S if is_alike else 0.0)
 
     @property
     def missing(self) -> int:
@@ -89,7 +96,7 @@ class Round:
             return
         if self._framer is not None and self._take(self._framer.finish()):
             return
-        self._late_s = max(self._late_s, request.timeout_s)
+        self._late = request
         self._left -= 1
         if self._left > 0:
             self._drop_framer()
@@ -132,7 +139,7 @@ class Round:
         self._replies.append(reply)
         # An answer to a repeated question may be the late one to the first asking; then another is still to come.
         if reply is not None and self._left == self._tries:
-            self._late_s = 0.0
+            self._late = None
         self._left = self._tries
         if self._kind.follow is not None and len(self._replies) == len(self._requests) < QUESTIONS_LIMIT:
             self._requests += self._kind.follow(self.exchanges, self._options)

@@ -12,7 +12,7 @@ from gateway.edge.ticks import Clock
 from gateway.ports import Bus, Turn
 
 TRIES = 2
-"""How often a question is asked of a device that lives; of one that is thought dead, once."""
+"""How often a question is asked of a device that lives; of one that may be dead, once."""
 
 
 class PolledStation(AskingStation):
@@ -39,7 +39,7 @@ class PolledStation(AskingStation):
             if self._start and not self._is_told and not turn.is_probe:
                 self._why = troubles_in_words(await self._tell(turn, self._start))
                 self._is_told = True
-            asking = Round(self._kind, self._requests, self.spec.options, 1 if turn.is_probe else TRIES)
+            asking = Round(self._kind, self._requests, self.spec.options, 1 if turn.is_brief else TRIES)
             try:
                 mono_ns, at_ns = await self._ask(turn, asking)
             finally:
@@ -68,7 +68,9 @@ class PolledStation(AskingStation):
         while (request := asking.request) is not None:
             quiet_s = max(asking.wait_s, self._late_s)
             patience_s = request.patience_s(self._bus.line)
-            if await turn.ask(request.data, asking.feed, quiet_s=quiet_s, patience_s=patience_s):
+            if await turn.ask(
+                request.data, asking.feed, quiet_s=quiet_s, patience_s=patience_s, think_s=request.timeout_s
+            ):
                 self._late_s = 0.0
                 mono_ns, at_ns = self._clock.mono_ns(), self._clock.wall_ns()
                 continue

@@ -1,7 +1,8 @@
 """Byte pipes to the field: serial lines, raw TCP servers, captures, and buses shared in turns."""
 
-from .bus import Bus, Turn
+from .bus import Bus
 from .contract import Port, PortError, PortLost
 from .opening import open_port
+from .turn import Turn
 
 __all__ = ["Bus", "Port", "PortError", "PortLost", "Turn", "open_port"]

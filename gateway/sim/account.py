@@ -49,11 +49,14 @@ class _Talk:
         """It may listen, and still owes what it says."""
 
     def said(self, frame: bytes) -> list[Values]:
-        try:
-            decoded = self._kind.decode(frame, self._options)
-        except Rejection:
-            return []
-        return [] if decoded is None else [decoded.values]
+        for item in self._kind.framer(self._options).feed(frame):  # not all that a sensor says is a frame
+            if isinstance(item, bytes):
+                try:
+                    decoded = self._kind.decode(item, self._options)
+                except Rejection:
+                    return []
+                return [] if decoded is None else [decoded.values]
+        return []
 
 
 class _Answers:

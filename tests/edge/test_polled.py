@@ -131,7 +131,7 @@ async def test_late_answers_are_thrown_away():
     """Every answer comes after its patience ended: none may pass for the answer to the question after it."""
     clock, ear = VirtualClock(), Ear()
     line = MeterLine(clock, 1)
-    line.answer_s = 1.0
+    line.answer_s = 3.0
     bus = make(clock, Socket(line))
     station = build(bus, ear, clock)
     async with living(station):
