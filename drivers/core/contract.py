@@ -305,3 +305,9 @@ class Driver:
         if address is not None:
             return address
         return 1 if self.default_address is None else self.default_address
+
+    def may_give(self, options: Options) -> tuple[str, ...]:
+        """Every quantity that a device with these options may give."""
+        if self.gives is not None:
+            return self.gives(options)
+        return (*self.quantities, *self.sometimes)

@@ -45,7 +45,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from drivers.core import modbus, units
-from drivers.core.contract import Driver, Line, Option, Polled
+from drivers.core.contract import Driver, Option, Polled
+from drivers.core.map_facts import check_facts, line_of
 from drivers.core.quantities import quantity
 from drivers.core.register_map import Choice, Factor, RegisterMap
 from drivers.core.registers import FORMS, Fact, Ratio, Register
@@ -86,6 +87,7 @@ def _driver(name: str, raw: Mapping[str, Any], model: Model, vectors_in: tuple[s
     _known("the file", raw, _TOP)
     said: Mapping[str, Any] = raw["modbus"]
     _known("[modbus]", said, _MODBUS)
+    check_facts(raw)
     factors: Mapping[str, Any] = raw.get("factors", {})
     registers = _each(raw["registers"], lambda key, entry: _register(key, entry, said, factors))
     meter = RegisterMap(
@@ -128,7 +130,7 @@ def _driver(name: str, raw: Mapping[str, Any], model: Model, vectors_in: tuple[s
         models=tuple(raw["models"]),
         kind=Polled(meter.requests, meter.decode, meter.ask, meter.guess, meter.identify if meter.identity else None),
         quantities=quantities,
-        line=Line(**raw.get("line", {})),
+        line=line_of(raw),
         sources=tuple(raw["sources"]),
         silence_s=raw.get("silence_s", 30.0),
         default_address=address,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from drivers.core.contract import Driver, Line, Listening, Uplink
 from drivers.core.quantities import UnknownQuantity, quantity
-from drivers.core.registry import find
 from gateway.app.links import link_broker
 from gateway.app.running import Running
 from gateway.app.sharing import serve_control, share
 from gateway.config import Config
 from gateway.config import model as said
+from gateway.config.named import find_driver
 from gateway.config.steps import chain_of, facts_of
 from gateway.edge.clock import SystemClock
 from gateway.edge.combine import Method, default_method
@@ -81,7 +81,7 @@ def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | No
     assert broker is not None, "checked when the configuration was read"
     clock = SystemClock(believes=table.clock == "trusted")
     dating = Dating(spool, clock, read_past(spool, clock.boot), wait_s=table.clock_wait_s)
-    drivers = {device.id: find(device.driver) for device in config.devices}
+    drivers = {device.id: find_driver(device.driver) for device in config.devices}
     chains = {device.id: _chain(device, drivers[device.id]) for device in config.devices}
     facts = [_facts(device, drivers[device.id], chains[device.id]) for device in config.devices]
     eras = Eras(spool)
@@ -195,11 +195,12 @@ def _line(config: Config, device: said.Device, driver: Driver) -> Line:
 
 def _chain(device: said.Device, driver: Driver) -> Chain:
     period_s = _spec(device, driver).every_s or driver.period_s
-    return chain_of(device.steps, device.alarms, facts_of(device.id, driver, period_s))
+    return chain_of(device.steps, device.alarms, facts_of(device.id, driver, period_s, device.options))
 
 
 def _facts(device: said.Device, driver: Driver, chain: Chain) -> DeviceFacts:
-    spec, trust, names = _spec(device, driver), "", (*driver.quantities, *sorted(chain.makes))
+    spec, trust = _spec(device, driver), ""
+    names = (*driver.may_give(spec.options), *sorted(chain.makes))
     if device.radio is not None:
         trust = device.radio.trust or ("network-server" if device.radio.dev_eui else "keys")
         spec, names = replace(spec, every_s=0.0), (*names, *RADIO_SIGNAL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -12,11 +13,13 @@ import typer
 from drivers.core import registry
 from drivers.core.contract import Dialogue, Driver, Line, Listening, Options, Polled, Uplink
 from gateway.cli.places import fail
+from gateway.config.named import FILE, DriverFileError, read_map
 from gateway.edge.control_place import closed_places
 from gateway.ops.texts import say
 from gateway.ports import Port, PortError, PortLost
 
 if TYPE_CHECKING:
+    from drivers.site import SiteMap
     from gateway.ports.findings import Finding
 
 Parity = Literal["N", "E", "O"]
@@ -47,8 +50,18 @@ Settings = Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VAL
 AsJson = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
 
 
+def choose_file(name: str) -> SiteMap:
+    """What a file of a site's own describes. Ends the command (exit 2) where that is no driver."""
+    try:
+        return read_map(Path(name.removeprefix(FILE)))
+    except DriverFileError as error:
+        fail(str(error))
+
+
 def choose_driver(name: str) -> Driver:
-    """The driver of this name or alias. Ends the command (exit 2) with the nearest where there is none."""
+    """The driver of this name, alias or file. Ends the command (exit 2) with the nearest where there is none."""
+    if name.startswith(FILE) or name.endswith(".toml"):
+        return choose_file(name).driver
     try:
         return registry.find(name)
     except registry.UnknownDriver as unknown:

@@ -27,6 +27,7 @@ from gateway.cli.chosen import (
 from gateway.cli.places import configuration, fail
 from gateway.config import Config, Problem
 from gateway.config import check as check_all
+from gateway.config.named import FILE
 from gateway.config.toml import to_key, to_toml
 from gateway.ops.texts import say
 from gateway.ports.find import find_port, real_path
@@ -54,7 +55,7 @@ def add(
     config, problems = check_all(path)
     _stop_at(problems)
     assert config is not None
-    said: dict[str, object] = {"id": name, "driver": driver.name, "port": _port(port, config)}
+    said: dict[str, object] = {"id": name, "driver": _name(driver, driver_name, path), "port": _port(port, config)}
     kind = driver.kind
     if isinstance(kind, Dialogue) and kind.has_letter_address and driver.at(address) > 9:
         said["address"] = chr(driver.at(address))
@@ -73,6 +74,14 @@ def add(
         fail(say("config_add.cannot_write", file=error.filename or path, why=error.strerror or error))
     typer.echo(say("config_add.done", device=name, file=target))
     typer.echo(f"  gateway config check --here {path}\n  sudo systemctl restart lanna-gateway")
+
+
+def _name(driver: Driver, said: str, config: Path) -> str:
+    """What the device's `driver` shall say; a file by its way from the configuration."""
+    if not (said.startswith(FILE) or said.endswith(".toml")):
+        return driver.name
+    folder = config if config.is_dir() else config.parent
+    return FILE + os.path.relpath(Path(said.removeprefix(FILE)).resolve(), folder.resolve())
 
 
 def _port(said: str, config: Config) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from drivers.core import hearing, prove, registry, vectors
 from drivers.core.contract import Dialogue, Driver, Options, Polled, Rejection, Uplink
-from drivers.core.load_map import MapError
 from gateway.cli import driver_shown as shown
+from gateway.cli.chosen import choose_file
+from gateway.config.named import FILE
 from gateway.ops.texts import say
 
 app = typer.Typer(help=say("command.driver"), no_args_is_help=True)
@@ -150,26 +150,15 @@ def _find(name: str) -> Driver:
 
 def _found(name: str) -> tuple[Driver, vectors.Vectors]:
     """A driver and its vectors: a built-in, one of another package, or the one that a file describes."""
-    if name.endswith(".toml"):
-        return _described(Path(name))
+    if name.startswith(FILE) or name.endswith(".toml"):
+        found = choose_file(name)
+        return found.driver, found.vectors
     try:
         driver = registry.find(name)
     except registry.UnknownDriver as unknown:
         nearest = " " + say("driver.nearest", nearest=unknown.nearest) if unknown.nearest else ""
         _refuse(say("driver.unknown", name=name) + nearest)
     return driver, vectors.of_driver(driver)
-
-
-def _described(path: Path) -> tuple[Driver, vectors.Vectors]:
-    from drivers.site import load_site_map
-
-    try:
-        found = load_site_map(path.name, path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        _refuse(say("driver.unreadable_file", path=path, why=getattr(error, "strerror", None) or error))
-    except MapError as error:
-        _refuse(str(error))
-    return found.driver, found.vectors
 
 
 def _refuse(why: str) -> NoReturn:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
 
+from gateway.config.named import FILE
 from gateway.config.problems import Unfit, show
 from gateway.config.units import (
     DURATION_PATTERN,
@@ -52,6 +53,15 @@ def _file(value: object, info: ValidationInfo) -> Path:
         raise Unfit("config.expect_file", found=show(value))
     folder = (info.context or {}).get("folder")
     return folder / value if folder is not None else Path(value)
+
+
+def _driver(value: object, info: ValidationInfo) -> str:
+    """A name, or `file:PATH`, which counts from the folder of the file that says it."""
+    if not isinstance(value, str):
+        raise Unfit("config.expect_string", found=show(value))
+    if not value.startswith(FILE):
+        return value
+    return FILE + str(_file(value.removeprefix(FILE), info))
 
 
 def _url(*schemes: str) -> Any:
@@ -146,6 +156,7 @@ def _schema(**schema: object) -> WithJsonSchema:
 Id = Annotated[str, BeforeValidator(_id), _schema(pattern=f"^{ID_PATTERN}$")]
 Text = Annotated[str, BeforeValidator(_text), _schema(minLength=1, maxLength=MAX_TEXT)]
 Root = Annotated[str, BeforeValidator(_root), _schema(pattern=f"^{_ROOT.pattern}$")]
+DriverName = Annotated[str, BeforeValidator(_driver)]
 File = Annotated[Path, BeforeValidator(_file), _schema(minLength=1), PlainSerializer(str)]
 MqttUrl = Annotated[str, _url("mqtt", "mqtts"), _schema(pattern="^mqtts?://[^@\\s]+$")]
 HttpUrl = Annotated[str, _url("http", "https"), _schema(pattern="^https?://[^@\\s]+$")]

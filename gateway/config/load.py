@@ -12,6 +12,7 @@ from gateway.config.cross import findings, warnings
 from gateway.config.explain import explain, label
 from gateway.config.machine import file_findings, port_findings
 from gateway.config.model import Broker, Config, IngestBroker
+from gateway.config.named import site_drivers
 from gateway.config.problems import ConfigError, KeyPath, Problem
 from gateway.config.source import Source, read
 from gateway.ops.texts import say
@@ -53,8 +54,10 @@ def check(
         problems += explain(source, error)
     except RecursionError:
         return None, [Problem(source.first, None, "", say("config.too_deep"))]
+    site, wrong = site_drivers(source.tree, source.folder)
+    problems += [_problem(source, ("device", number, "driver"), message) for number, message in wrong.items()]
     told = {(problem.file, problem.line, problem.key) for problem in problems}
-    for key, message in findings(source.tree, known_drivers()):
+    for key, message in findings(source.tree, (*known_drivers(), *site)):
         problem = _problem(source, key, message)
         if (problem.file, problem.line, problem.key) not in told:
             problems.append(problem)

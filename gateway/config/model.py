@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from gateway.config.kinds import (
     BusAddress,
+    DriverName,
     Duration,
     File,
     HttpUrl,
@@ -202,7 +203,7 @@ class Radio(Table):
 class Device(_LineSettings):
     topic = "device"
     id: Id = Field(examples=["pms-roof"])
-    driver: str = Field(examples=["plantower-pmsx003"])
+    driver: DriverName = Field(examples=["plantower-pmsx003"])
     port: PortOrId = Field("", examples=["/dev/serial0"])
     radio: Radio | None = Field(None, examples=[{"dev_addr": "01a2b3c4", "keys_file": "/etc/lanna/lora/maekha.keys"}])
     device_class: DeviceClass | None = Field(None, alias="class", examples=["air"])

@@ -38,9 +38,14 @@ def chain_of(steps: Sequence[Any] | None, alarms: Sequence[Any], facts: Facts) -
     return build(wishes(steps, known_steps()), wishes(alarms, registry.alarms()) or (), facts)
 
 
-def facts_of(device: str, driver: Driver, period_s: float) -> Facts:
-    """What a step may know of a device."""
-    return Facts(device, period_s, frozenset((*driver.quantities, *driver.sometimes)))
+def facts_of(device: str, driver: Driver, period_s: float, options: Mapping[str, Any]) -> Facts:
+    """What a step may know of a device with these options."""
+    told = {name: option.default for name, option in driver.options.items()} | dict(options)
+    try:
+        names = driver.may_give(told)
+    except (TypeError, ValueError):  # options that make no sense are refused elsewhere
+        names = (*driver.quantities, *driver.sometimes)
+    return Facts(device, period_s, frozenset(names))
 
 
 def _period_s(device: Mapping[str, Any], driver: Driver) -> float:
@@ -69,7 +74,11 @@ def step_findings(path: KeyPath, device: Mapping[str, Any], driver: Driver) -> I
     if not is_good or lists == [None, None]:
         return
     try:
-        build(lists[0], lists[1] or (), facts_of(str(device.get("id", "")), driver, _period_s(device, driver)))
+        options = device.get("options")
+        facts = facts_of(
+            str(device.get("id", "")), driver, _period_s(device, driver), options if isinstance(options, dict) else {}
+        )
+        build(lists[0], lists[1] or (), facts)
     except PlacedError as error:
         where = (*path, "alarms" if error.is_alarm else "steps", error.at)
         text = say(error.text, **error.values) if has(error.text) else say("config.unfit_step", detail=error.text)

@@ -83,3 +83,23 @@ async def test_devices_of_one_port_share_one_bus(tmp_path: Path, ports: int) -> 
         assert set(node.stations) == {each.id for each in said.devices}
     finally:
         spool.release()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "units"),
+    [
+        (
+            "sdi12",
+            """options = { values = "M: water_depth mm, -; M1: battery_voltage V" }\naddress = "a\"""",
+            {"water_depth": "m", "battery_voltage": "V"},
+        ),
+        ("eastron-sdm120", "", {"voltage": "V", "frequency": "Hz"}),
+        ("iec62056-21", "", {"energy_import": "kWh", "energy_import_t4": "kWh", "frequency": "Hz", "current_l3": "A"}),
+    ],
+)
+def test_about_names_the_unit_of_whatever_the_device_may_give(tmp_path: Path, name, options, units) -> None:
+    said = config(tmp_path, device(options, name, "/dev/ttyUSB1"))
+    facts = edge._facts(said.devices[0], find(name), edge._chain(said.devices[0], find(name)))
+    assert units.items() <= facts.about.units.items()
+    if name == "sdi12":
+        assert facts.about.units == units

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
@@ -73,6 +76,23 @@ def test_a_meter_joins_the_bus_that_is_declared(file):
     device = config.devices[1]
     assert (device.port, device.address, device.every_s) == ("bus-1", 2, 5)
     assert device.options == {"invert": True}
+
+
+def test_a_meter_of_the_site_s_own_and_a_sensor_with_a_letter(file):
+    (file.parent / "meters").mkdir()
+    own = file.parent / "meters" / "pump-house.toml"
+    shutil.copy(Path(__file__).parents[2] / "config" / "meters" / "pump-house.toml", own)
+    done = add("bus-1", own, "--name", "pump", "--file", file)
+    assert done.exit_code == 0
+    assert 'driver = "file:meters/pump-house.toml"' in file.read_text()
+    done = add("/dev/ttyUSB1", "sdi12", "--name", "level", "--address", "b", "--file", file)
+    assert done.exit_code == 0
+    assert 'address = "b"' in file.read_text()
+    done = add("/dev/ttyS7", "iec62056-21", "--name", "head", "--file", file)
+    assert done.exit_code == 0
+    config, problems = check(file)
+    assert not [problem for problem in problems if not problem.is_warning]
+    assert [device.address for device in config.devices] == [1, 12, 98, None]
 
 
 def test_a_folder_gets_a_fragment(file):

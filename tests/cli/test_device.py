@@ -7,6 +7,7 @@ import os
 import threading
 import tty
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ from drivers.core.registry import find
 from gateway.cli.device_trial import Tally
 from gateway.cli.device_verdict import judge
 from gateway.cli.root import build
+from gateway.config.named import read_map
 from gateway.ops import texts
 from gateway.sim.faults import Faults
 from gateway.sim.instrument import SimulatedDevice
@@ -61,6 +63,22 @@ def test_a_meter_that_works_and_one_at_another_address():
         assert (code, facts["verdict"]["key"], facts["bytes"]) == (1, "unanswered", 0)
         assert "gateway port scan" in facts["verdict"]["text"]
         assert facts["last"] is None
+
+
+def test_a_meter_that_only_its_site_knows():
+    file = Path(__file__).parents[2] / "config" / "meters" / "pump-house.toml"
+    with on_a_line([SimulatedDevice(read_map(file).driver)]) as line:
+        for name in (file, f"file:{file}"):
+            code, facts = trial(name, line.path, "--count", 1)
+            assert (code, facts["driver"], facts["verdict"]["key"]) == (0, "pump-house", "good")
+            assert set(facts["last"]["values"]) == {
+                "voltage",
+                "active_power",
+                "energy_import",
+                "water_temperature",
+            }
+    done = gateway("device", "try", file.with_name("none.toml"), "/dev/null")
+    assert (done.exit_code, "none.toml" in done.output) == (2, True)
 
 
 def test_a_sensor_that_is_talked_with():

@@ -286,7 +286,7 @@ def test_identity_is_asked_apart() -> None:
         ("at = 100", "at = 65535", "cannot be asked for"),
         ("[modbus]", "[modbus]\nspeed = 3", "unknown key 'speed'"),
         ("title", "titel", "unknown key 'titel'"),
-        ("address = 7", "address = 300", "unit 300"),
+        ("address = 7", "address = 300", "address is 0 to 255, not 300"),
         ('type = "uint16"', 'type = "uint16"\nfunction = 2', "by function 2 is not possible"),
         ("[factors]", '[choices]\npv = { quantity = "stage", others = [] }\n[factors]', "'stage' is no register"),
         ("[factors]", '[choices]\npv = { quantity = "frequency", other = [] }\n[factors]', "unknown key 'other'"),
