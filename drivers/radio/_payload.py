@@ -7,7 +7,7 @@ from math import pi, sin
 from random import Random
 from typing import Literal
 
-from drivers.core.contract import Decoded, DeviceFault, FixedBits, Implausible, Line, Telling, Truncated
+from drivers.core.contract import Decoded, DeviceFault, FixedBits, Implausible, Line, Options, Telling, Truncated
 from drivers.core.quantities import quantity
 
 SUSPECT, MISSING = 3, 9
@@ -79,6 +79,12 @@ def tellings(reports: Iterable[Telling], why: str = "") -> tuple[Telling, ...]:
     if any(one.decoded.quality for one in told) and not any(one.decoded.values for one in told):
         raise DeviceFault(why or f"no value: {', '.join(sorted({n for one in told for n in one.decoded.quality}))}")
     return tuple(told)
+
+
+def with_probe(quantities: tuple[str, ...], options: Options) -> tuple[str, ...]:
+    """What a device reports, and what its probe measures where the option `probe` says so."""
+    probe = str(options.get("probe", "none"))
+    return quantities if probe == "none" else (*quantities, probe)
 
 
 class Moving:

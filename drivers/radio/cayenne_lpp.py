@@ -141,6 +141,11 @@ def decode(data: bytes, fport: int | None, options: Options) -> tuple[Telling, .
     return tellings([telling(values)] if values else [])
 
 
+def _named(options: Options) -> tuple[str, ...]:
+    """What the site named; how the other channels are called is known when they come."""
+    return tuple(named.quantity for named in by_number(str(options.get("channels", ""))).values() if named)
+
+
 class Simulator:
     """A station with a thermometer, a hygrometer, a barometer and a gauge."""
 
@@ -173,6 +178,7 @@ DRIVERS = (
         models=("Cayenne LPP",),
         kind=Uplink(decode, 1, lambda options: by_number(str(options.get("channels", "")))),
         quantities=_SIMULATED,
+        gives=_named,
         sometimes=(
             *(
                 "air_temperature",

@@ -23,9 +23,11 @@ lorawan-devices vendor/dragino; akenza-io/device-type-library types/dragino.
 
 from __future__ import annotations
 
+from functools import partial
+
 from drivers.core.contract import Option, Options, Telling
 from drivers.radio import _dragino as dragino
-from drivers.radio._payload import MISSING, Moving, Payload, exactly, telling, tellings
+from drivers.radio._payload import MISSING, Moving, Payload, exactly, telling, tellings, with_probe
 
 _BATTERY = 0x3FFF
 _RANGES_MM = {"dds75": (280, 7500), "dds45": (30, 4500), "dds20": (20, 2000)}
@@ -135,6 +137,7 @@ DRIVERS = (
         "Dragino LDDS/DDS ultrasonic level sensor",
         ("LDDS75", "LDDS45", "LDDS20", "DDS75-LB", "DDS75-LS", "DDS45-LB", "DDS45-LS", "DDS20-LB", "DDS20-LS"),
         decode_dds,
+        gives=partial(with_probe, ("distance", "battery_voltage")),
         quantities=("distance",),
         sometimes=_PROBES[1:],
         options={

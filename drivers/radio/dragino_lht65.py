@@ -17,9 +17,11 @@ Sources: Dragino LHT65 user manual; TheThingsNetwork lorawan-devices vendor/drag
 
 from __future__ import annotations
 
+from functools import partial
+
 from drivers.core.contract import Option, Options, Telling
 from drivers.radio import _dragino as dragino
-from drivers.radio._payload import MISSING, Moving, Payload, exactly, telling, tellings
+from drivers.radio._payload import MISSING, Moving, Payload, exactly, telling, tellings, with_probe
 
 _NOTHING, _THERMOMETER = 0, 1
 _NO_PROBE = 0x7FFF
@@ -79,6 +81,7 @@ DRIVERS = (
         "Dragino LHT65 thermometer and hygrometer with a second probe",
         ("LHT65",),
         decode,
+        gives=partial(with_probe, ("air_temperature", "relative_humidity", "battery_voltage")),
         quantities=("air_temperature", "relative_humidity"),
         sometimes=_PROBES[1:],
         options={"probe": Option("none", "what its second thermometer measures, where it has one", _PROBES)},

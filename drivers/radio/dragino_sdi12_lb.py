@@ -72,6 +72,11 @@ def _named(found: list[float], named: tuple[Named | None, ...]) -> dict[str, flo
     return {name.quantity: name.value(value) for name, value in zip(named, found, strict=True) if name is not None}
 
 
+def _names(options: Options) -> tuple[str, ...]:
+    """What the site named; without a name, numbers are known when they come."""
+    return (*(name.quantity for name in in_order(str(options.get("values", ""))) if name), "battery_voltage")
+
+
 class Simulator:
     """A level probe with a thermometer behind the bridge."""
 
@@ -102,6 +107,7 @@ DRIVERS = (
             )
         },
         check=lambda options: in_order(str(options.get("values", ""))),
+        gives=_names,
         sources=("github.com/dragino/dragino-end-node-decoder SDI-12-LB", "Dragino SDI-12-LB user manual"),
         quirks=(
             "Without the option values its numbers are called x_sdi12_1 and on, and have no unit.",

@@ -23,8 +23,10 @@ Sources: Elsys payload document; TheThingsNetwork lorawan-devices vendor/elsys; 
 
 from __future__ import annotations
 
+from functools import partial
+
 from drivers.core.contract import Driver, FixedBits, Option, Options, Telling, Uplink
-from drivers.radio._payload import MISSING, NO_LINE, WIRING, Moving, Payload, telling, tellings
+from drivers.radio._payload import MISSING, NO_LINE, WIRING, Moving, Payload, telling, tellings, with_probe
 
 FPORT = 5
 SETTINGS = 0x3E
@@ -41,6 +43,7 @@ _VALUES: dict[int, tuple[int, bool, str, float]] = {
 }
 """Type: bytes, sign, quantity, steps a unit."""
 _PROBE_TYPE = 0x0C
+_REPORTED = ("device_temperature", "relative_humidity", "battery_voltage", "distance", "air_pressure")
 _INFO = {
     0x05: (1, "motions"),
     0x08: (2, "analog_mv"),
@@ -127,7 +130,8 @@ DRIVERS = (
         device_class="water",
         models=("ELT-2", "ELT-2 HP", "ELT Ultrasonic", "ELT Radar"),
         kind=Uplink(decode, FPORT),
-        quantities=("device_temperature", "relative_humidity", "battery_voltage", "distance", "air_pressure"),
+        gives=partial(with_probe, (*_REPORTED, "illuminance", "co2")),
+        quantities=_REPORTED,
         sometimes=("illuminance", "co2", *_PROBES[1:]),
         line=NO_LINE,
         sources=(

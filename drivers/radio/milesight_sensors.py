@@ -76,6 +76,24 @@ def decode(data: bytes, fport: int | None, options: Options) -> tuple[Telling, .
     return milesight.read(MODELS[model], model, data, options)
 
 
+_CLIMATE = ("battery_level", "air_temperature", "relative_humidity")
+_REPORTS = {
+    "em300-mld": ("battery_level",),
+    "em320-tilt": ("battery_level", *(f"x_milesight_angle_{axis}" for axis in "xyz")),
+    "em500-pp": ("battery_level", "water_pressure"),
+    "ts101": ("battery_level", "x_milesight_probe_temperature"),
+    "ct101": ("current", "x_milesight_charge"),
+    "uc501": ("battery_level", "x_milesight_pulses_1", "x_milesight_pulses_2"),
+    "at101": ("battery_level", "device_temperature", "latitude", "longitude"),
+    "vs330": ("battery_level", "distance"),
+    "vs121": (),
+}
+
+
+def _names(options: Options) -> tuple[str, ...]:
+    return _REPORTS.get(str(options.get("model", DEFAULT)), _CLIMATE)
+
+
 class Simulator:
     """A thermometer and hygrometer on a wall."""
 
@@ -103,7 +121,8 @@ DRIVERS = (
         device_class="place",
         models=tuple(name.upper() for name in MODELS),
         kind=Uplink(decode, milesight.FPORT),
-        quantities=("battery_level", "air_temperature", "relative_humidity"),
+        gives=_names,
+        quantities=_CLIMATE,
         sometimes=(
             *("water_pressure", "current", "distance", "device_temperature", "latitude", "longitude"),
             *(f"x_milesight_angle_{axis}" for axis in "xyz"),

@@ -134,3 +134,21 @@ def test_vectors_of_a_file_share_their_port() -> None:
 def test_a_payload_on_a_port_that_is_not_read_says_so() -> None:
     heard = hear(find("dragino-dds"), [bytes(8)], {}, None, ends=True, fport=6)
     assert "fPort 6" in str(heard.refusals[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_device_may_give_covers_what_its_vectors_give(name: str) -> None:
+    driver = find(name)
+    for case in of_driver(driver).vectors:
+        given = {value for expected in case.expected for value in (*expected.values, *expected.quality)}
+        unnamed = {value for value in given if "__" in value or value.startswith(("x_lpp_", "x_sdi12_"))}
+        extra = {"battery_voltage", "battery_level"}  # a status may come from any of them
+        assert given - unnamed - extra <= set(driver.may_give(case.options)), case.id
+
+
+def test_a_channel_that_the_site_named_is_announced() -> None:
+    assert find("cayenne-lpp").may_give({"channels": "1 = stage, 3 = water_temperature, 9 = -"}) == (
+        "stage",
+        "water_temperature",
+    )
+    assert find("dragino-dds").may_give({"probe": "soil_temperature"})[-1] == "soil_temperature"
