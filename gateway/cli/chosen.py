@@ -50,6 +50,11 @@ Settings = Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VAL
 AsJson = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
 
 
+def is_file(name: str) -> bool:
+    """Whether a driver is called by the file that describes it."""
+    return name.startswith(FILE) or name.endswith(".toml")
+
+
 def choose_file(name: str) -> SiteMap:
     """What a file of a site's own describes. Ends the command (exit 2) where that is no driver."""
     try:
@@ -60,7 +65,7 @@ def choose_file(name: str) -> SiteMap:
 
 def choose_driver(name: str) -> Driver:
     """The driver of this name, alias or file. Ends the command (exit 2) with the nearest where there is none."""
-    if name.startswith(FILE) or name.endswith(".toml"):
+    if is_file(name):
         return choose_file(name).driver
     try:
         return registry.find(name)
@@ -87,11 +92,13 @@ def choose_wired(name: str) -> Driver:
 
 def agree(driver: Driver, options: Options, address: int) -> None:
     """End the command (exit 2) where options make no sense together."""
-    if isinstance(driver.kind, Dialogue):
-        try:
+    try:
+        if isinstance(driver.kind, Dialogue):
             driver.kind.begin(address, options)
-        except ValueError as error:
-            fail(str(error))
+        elif isinstance(driver.kind, Uplink) and driver.kind.check is not None:
+            driver.kind.check(options)
+    except ValueError as error:
+        fail(str(error))
 
 
 def choose_options(driver: Driver, said: list[str] | None) -> Options:

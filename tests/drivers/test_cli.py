@@ -198,3 +198,16 @@ def test_decode_refuses_options_of_a_radio_device_that_make_no_sense() -> None:
     result = run("decode", "cayenne-lpp", "--hex", "0367", "--option", "channels=1 = stagee")
     assert result.exit_code == 2
     assert "did you mean 'stage'" in result.output
+
+
+def test_decode_explains_each_byte() -> None:
+    text = run("decode", "plantower-pmsx003", "--hex", PMS_FRAME).output
+    assert re.search(r"^ +12 +00 3e +pm2_5 +62 +ug/m3$", text, re.MULTILINE)
+    assert re.search(r"^ +30 +04 2c +sum of bytes 0 to 29$", text, re.MULTILINE)
+    part = decoded("plantower-pmsx003", "--hex", PMS_FRAME)["bytes"][6]
+    assert part.pop("label").startswith("PM1, PM2.5, PM10 in ug/m3, atmospheric")
+    assert part == {"offset": 12, "hex": "00 3e", "kind": "value", "names": ["pm2_5"]}
+    meter = run("decode", "sdm630", "--request", "01 04 00 00 00 02 71 cb", "--hex", "01 04 04 43 66 68 ce a0 4b")
+    assert re.search(r"^ +3 +43 66 68 ce +0 +voltage_l1 +230.4094 +V$", meter.output, re.MULTILINE)
+    radio = run("decode", "milesight-em310-udl", "--fport", "85", "--hex", "01 75 5c 03 82 44 08 04 00 00")
+    assert re.search(r"^ +5 +44 08 +distance +2.116 +m$", radio.output, re.MULTILINE)
