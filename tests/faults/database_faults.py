@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.wire.times import format_time
-from tests.faults.scenario import Finding, Form, scenario
+from tests.faults.scenario import Finding, Form, Tally, scenario
 from tests.rig.gateway import wait_until
 from tests.rig.oracle import Counts
 from tests.rig.world import World
@@ -92,17 +93,27 @@ def _parked(database: Path) -> Iterator[tuple[int, str]]:
 
 @scenario("L7", "ingest killed at random", "lost 0, database duplicates 0")
 def ingest_kills(form: Form) -> Finding:
-    """Kill -9 at any moment between start and steady state, again and again."""
-    dice = random.Random(form.seed)
+    """Kill -9 at any moment between start and steady state, again and again; in the long form on both databases."""
     kills = form.count(6, 50)
-    with World(form.folder, rate_hz=40, is_quick=not form.is_long, with_ear=False) as w:
+    sinks: tuple[Literal["sqlite", "victoria"], ...] = ("sqlite", "victoria") if form.is_long else ("sqlite",)
+    tally, parts, is_clean = Tally(0, 0, 0, 0.0), [], True
+    for sink in sinks:
+        counts = kill_ingest(form, sink, kills)
+        tally, is_clean = tally.with_counts(counts), is_clean and counts.is_clean
+        parts.append(f"{kills} kills, {sink}: {counts}")
+    return Finding("; ".join(parts), is_clean, tally)
+
+
+def kill_ingest(form: Form, sink: Literal["sqlite", "victoria"], kills: int) -> Counts:
+    """What the oracle says after so many kills."""
+    dice = random.Random(form.seed)
+    with World(form.folder / sink, sink=sink, rate_hz=40, is_quick=not form.is_long) as w:
         w.start()
         for _ in range(kills):
             time.sleep(dice.uniform(0.0, form.pick(2.0, 6.0)))
             w.ingest.kill()
             w.ingest.start()
-        counts = w.finish(form.pick(60, 400))
-    return Finding(f"{kills} kills: {counts}", counts.is_clean, counts)
+        return w.finish(form.pick(60, 400))
 
 
 @scenario("L8", "kill -9 of VictoriaMetrics at random moments after its yes", "lost 0")
