@@ -45,7 +45,9 @@ class Alarms:
                 return
         else:
             since = self._raised[part]["since"] if part in self._raised else format_time(time.time_ns())
-            self._raised[part] = {"state": "raised", "level": "critical", "since": since, "why": f"{state}: {why}"}
+            # A database that is away may come back by itself; everything else waits for a person.
+            level = "warning" if part == "sink" and state != "refused" else "critical"
+            self._raised[part] = {"state": "raised", "level": level, "since": since, "why": f"{state}: {why}"}
         self._say(part)
 
     def _say(self, part: str) -> None:

@@ -75,6 +75,10 @@ async def test_an_alarm_outlives_its_connection_and_not_its_cause(tmp_path: Path
         mosquitto.start()
         async with an_operator(mosquitto.url) as operator:
             await until(lambda: operator.raised.get("sink", {}).get("why") == "refused: 401 unauthorized", "again")
+            since = operator.raised["sink"].pop("since")
+            sink.trouble = Unavailable("connection refused")
+            await until(lambda: operator.raised["sink"].get("level") == "warning", "it may come back by itself")
+            assert operator.raised["sink"]["since"] == since
     # The ingest died with it; the next one finds everything well.
     sink.trouble = None
     async with running(tmp_path, sink, mosquitto.url, confirms=True), an_operator(mosquitto.url) as operator:
