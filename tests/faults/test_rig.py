@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from tests.faults.scenario import Result
+from tests.faults.table import NOTES, print_table
 from tests.rig.instrument import Instrument, Name, frame_of, is_unaltered, masses, name_of
 from tests.rig.oracle import Row, judge, percentile
 from tests.rig.tcp_proxy import TcpProxy
@@ -188,3 +194,29 @@ def test_percentile() -> None:
     assert percentile([], 0.99) == 0
     assert percentile(range(1, 101), 0.99) == 100
     assert percentile(range(1, 1001), 0.99) == 991
+
+
+def test_the_readme_says_what_the_table_cannot_see() -> None:
+    """The notes have one source; the README shows what is printed."""
+    readme = " ".join((Path(__file__).parents[2] / "README.md").read_text("utf-8").split())
+    for paragraph in NOTES.split("\n\n"):
+        assert " ".join(paragraph.split()) in readme
+
+
+def test_worst_first_and_rows_that_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        Result("L1", "fault", "must", "fine", 1, "met", 30.0, is_long=True),
+        Result("L2", "fault", "must", "lost | some", 1, "missed", 300.0, is_long=True),
+        Result("T2", "fault", "must", "fine", 1, "met", 3.0),
+    ]
+    print_table(rows)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in printed[2:5]] == ["| L2", "| L1", "| T2"]
+    assert "lost / some | 1 | 5 min | missed |" in printed[2]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    command = [sys.executable, "-m", "tests.faults", "--long", "--only", "L1,L2", "--keep", str(file)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert ended.returncode == 1
+    assert ended.stdout.splitlines()[2:4] == printed[2:4]
+    assert file.read_text().count("\n") == 3
