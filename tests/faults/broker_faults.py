@@ -72,10 +72,13 @@ def _forget(form: Form, confirm: str, times: int) -> tuple[Counts, int]:
             w.wait_said(int(dice.uniform(20, form.pick(60, 600))), 120)
             time.sleep(0.5)
             w.broker.kill()
-            forgotten += w.said() - stored
+            said = w.said()
+            forgotten += said - stored
             w.broker.start()
             w.ingest.start()
-            w.wait_stored(stored + 1)
+            # Where it ever comes: so that what is forgotten is counted once.
+            is_whole = form.is_long and confirm == "stored"
+            w.wait_stored(said if is_whole else stored + 1, form.pick(30, 300))
         return w.finish(form.pick(60, 600 if confirm == "stored" else 30)), forgotten
 
 
