@@ -34,12 +34,14 @@ def database_down(form: Form) -> Finding:
         bad = _publish_others(w.broker.port, others // 2, 1, dice)
         time.sleep(form.pick(3, 120))
         w.victoria.start()
-        bad |= _publish_others(w.broker.port, others // 2, others // 2 + 1, dice)
-        good = others - len(bad)
 
         def stored_of_others() -> int:
             return w.victoria.count('{__name__="air_seq",node="node-2"}')
 
+        # Who publishes them keeps nothing: the broker's queue must have room for all.
+        wait_until(lambda: stored_of_others() >= others // 2 - len(bad), form.pick(60, 600), "the first half stored")
+        bad |= _publish_others(w.broker.port, others // 2, others // 2 + 1, dice)
+        good = others - len(bad)
         wait_until(lambda: stored_of_others() >= good, form.pick(60, 600), f"{good} good readings stored")
         counts = w.finish(form.pick(60, 600))
         stored, state = stored_of_others(), w.folder / "backbone-state"
