@@ -79,7 +79,7 @@ def edge_kills(form: Form) -> Finding:
         counts = w.finish(180)
         most, beyond = restarts.judge(w.ear)
     kills = f"{random_kills} kills at random ({away} without a broker), {len(places)} at calls, {failed} calls failed"
-    figure = f"{kills}: {counts}; re-sent at most {most} a restart, {len(beyond)} of them not to be"
+    figure = f"{kills}: {counts}; re-sent at most {most} a restart, {len(beyond)} more than it may"
     details: dict[str, object] = {"places": places, "beyond": beyond[:20]}
     has_done_enough = len(places) >= form.count(4, 2 * MOST_CALLS) and failed > 0
     return Finding(figure, counts.is_clean and not beyond and has_done_enough, counts, details)
