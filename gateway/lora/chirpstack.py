@@ -53,7 +53,7 @@ def parse(topic: str, data: bytes) -> UplinkMessage | DeviceNote | GatewayNote:
     whose = read_topic(topic)
     if whose.of == "gateway" and whose.group != "state" and whose.kind != "stats":
         raise Refused("topic", f"gateway/…/{whose.group}/{whose.kind} is for the server itself; subscribe to {TOPIC}")
-    found = read_json(data, "ChirpStack ([integration.mqtt] json=true in its configuration)")
+    found = read_json(data, "set json=true under [integration.mqtt] in chirpstack.toml")
     if whose.of == "gateway":
         return _gateway(whose, found)
     _refuse_v3(found)

@@ -21,15 +21,15 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz
 _HEX = re.compile(r"[0-9a-f]*", re.ASCII)
 
 
-def read_json(data: bytes, sender: str) -> Members:
-    """The object in a message. Raises `Refused`: size, encoding (protobuf and the like) or json."""
+def read_json(data: bytes, remedy: str) -> Members:
+    """The object in a message. Raises `Refused`: size, encoding (protobuf, with what to do about it) or json."""
     if len(data) > MAX_BYTES:
         raise Refused("size", f"{len(data)} bytes are more than any uplink")
     head = data.lstrip()[:1]
     if head not in (b"{", b""):
         why = f"byte {data[:1].hex()} begins no JSON object"
         if not 0x20 <= data[0] < 0x7F:  # an event in protobuf begins with 0A and a length
-            why += f": {sender} sends protobuf; set it to JSON"
+            why += f": this looks like protobuf; {remedy}"
         raise Refused("encoding", why)
     try:
         found = json.loads(data, parse_constant=_no_number)

@@ -44,7 +44,7 @@ def read_topic(topic: str) -> tuple[str, str]:
 def parse(topic: str, data: bytes, *, allow_simulated: bool = False) -> UplinkMessage | DeviceNote:
     """What a message tells. Raises `Refused`."""
     device, about = read_topic(topic)
-    found = read_json(data, "The Things Stack")
+    found = read_json(data, "take the MQTT integration of The Things Stack, which is JSON")
     ids = found.object("end_device_ids")
     if ids.text("device_id") != device:
         raise Refused(
