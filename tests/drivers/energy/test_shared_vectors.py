@@ -225,3 +225,36 @@ def test_iec62056_bad(case: dict[str, Any]) -> None:
     assert not heard.readings
     reason = {"bcc": "Integrity", "parity": "FixedBits", "nak": "FixedBits"}[case["expect_error"]]
     assert reason in {refusal.reason for refusal in heard.refusals}
+
+
+SML_CODES = OBIS | {"16.7.0": "active_power", "14.7.0": "frequency"}
+SML_CODES |= {f"{phase}6.7.0": f"active_power_l{(phase - 1) // 2}" for phase in (3, 5, 7)}
+SML_CODES |= {f"{phase}{d}.7.0": SML_CODES[f"{phase}{d}.7"] for phase in (3, 5, 7) for d in (1, 2)}
+
+
+@pytest.mark.parametrize("case", load("sml")["vectors"], ids=lambda case: str(case["id"]))
+def test_sml(case: dict[str, Any]) -> None:
+    heard = hear(find("sml"), [bytes.fromhex(case["hex"])], {}, None, ends=True)
+    (reading,) = heard.readings
+    assert not heard.refusals
+    want = {}
+    for told in case["expect"]["values"]:
+        code = re.sub(r"^1-0:|\*255$", "", told["obis"])
+        if told.get("unit") and code in SML_CODES:
+            value = told.get("value_corrected", told["value"])
+            want[SML_CODES[code]] = value / 1000 if told["unit"] == "Wh" else value
+    assert dict(reading.values) == pytest.approx(want)
+    assert reading.info["serial"] == case["expect"]["server_id"]
+
+
+@pytest.mark.parametrize("case", load("sml")["bad"], ids=lambda case: str(case["id"]))
+def test_sml_bad(case: dict[str, Any]) -> None:
+    heard = hear(find("sml"), [bytes.fromhex(case["hex"])], {}, None, ends=True)
+    if case["expect_error"] is None:
+        frame = hear(find("sml"), [bytes.fromhex(case["expect_frame"])], {}, None, ends=True)
+        assert [reading.values for reading in heard.readings] == [frame.readings[0].values]
+        return
+    assert not heard.readings
+    assert heard.refusals[0].reason in {"crc": {"Integrity"}, "incomplete": {"Truncated"}}.get(
+        case["expect_error"], {"Integrity", "Truncated"}
+    )
