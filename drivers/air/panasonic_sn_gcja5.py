@@ -72,6 +72,7 @@ class Simulator:
 
     def __init__(self, seed: int, address: int) -> None:
         self._seed = seed
+        self.is_faulty = False
 
     def tick(self, t: float) -> bytes:
         """The frame for the second `t`."""
@@ -79,7 +80,7 @@ class Simulator:
         pm2_5 = max(0.0, 50 * (1 + 0.45 * sin(2 * pi * t / 5400) + 0.15 * sin(2 * pi * t / 410)) + dice.gauss(0, 1.5))
         masses = [round(pm2_5 * k) for k in (0.7, 1.0, 1.2)]
         counts = [round(pm2_5 * k) for k in (26, 10, 3.3, 0.5, 0.16, 0.08)]
-        data = bytearray(_FRAME.pack(*masses, *counts, 0))
+        data = bytearray(_FRAME.pack(*masses, *counts, 3 if self.is_faulty else 0))
         data[0], data[30], data[31] = 2, reduce(xor, data[1:30]), 3
         return bytes(data)
 

@@ -103,6 +103,7 @@ class Simulator:
         self._seed = seed
         self._base = Random(seed).uniform(35, 70)
         self._passive = False
+        self.is_faulty = False
 
     def tick(self, t: float) -> bytes:
         """The frame for the second `t`; nothing in passive mode."""
@@ -126,7 +127,11 @@ class Simulator:
         return closed(HEADER + bytes((0, 4, command, value)))
 
     def _frame(self, t: float) -> bytes:
-        return closed(HEADER + b"\x00\x1c" + packed(self.words(t)) + b"\x97\x00")
+        return closed(HEADER + b"\x00\x1c" + packed(self.words(t)) + self.ending())
+
+    def ending(self) -> bytes:
+        """Version and error code."""
+        return b"\x97\x02" if self.is_faulty else b"\x97\x00"
 
     def words(self, t: float) -> list[int]:
         """The six masses and six counts at `t` seconds, as the sensor sends them."""

@@ -94,6 +94,10 @@ PMS5003ST = _Layout(">4x13HhH2xBB2x", *_MASSES, *_COUNTS, "hcho", *_CLIMATE)
 class SimulatedPms3003(Simulator):
     """Streams for ever and hears nothing."""
 
+    def __init__(self, seed: int, address: int) -> None:
+        super().__init__(seed, address)
+        del self.is_faulty  # it has no error code
+
     def answer(self, data: bytes, t: float) -> bytes:
         """It has no commands."""
         return b""
@@ -106,7 +110,7 @@ class SimulatedPms5003t(Simulator):
     """With the warmth of its own case."""
 
     def _frame(self, t: float) -> bytes:
-        return closed(HEADER + PMS5003T.length + packed(self.words(t)[:10]) + _climate(t) + b"\x9a\x00")
+        return closed(HEADER + PMS5003T.length + packed(self.words(t)[:10]) + _climate(t) + self.ending())
 
 
 class SimulatedPms5003st(Simulator):
@@ -115,7 +119,7 @@ class SimulatedPms5003st(Simulator):
     def _frame(self, t: float) -> bytes:
         hcho = round(22 + 15 * sin(2 * pi * t / 7200))
         words = packed([*self.words(t), hcho])
-        return closed(HEADER + PMS5003ST.length + words + _climate(t) + b"\x00\x00\x97\x00")
+        return closed(HEADER + PMS5003ST.length + words + _climate(t) + b"\0\0" + self.ending())
 
 
 def _climate(t: float) -> bytes:

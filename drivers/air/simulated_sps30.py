@@ -26,6 +26,8 @@ class Simulator:
         self._read_second = -1
         self._stirred_at = -1.0
         self._clean_every_s = 604_800
+        self.is_faulty = False
+        """Its fan does not turn."""
         self.status = 0
         """The status register; a set bit shows in the state of every reply."""
 
@@ -47,6 +49,8 @@ class Simulator:
             return b""
         if self._state == "asleep" and code != 0x11:
             return b""
+        if self.is_faulty:
+            self.status |= 0x10
         error, told = self._do(code, said, t)
         state = error | (0x80 if self.status else 0)
         return shdlc.framed(bytes((0, code, state, len(told))) + told)

@@ -125,6 +125,8 @@ class Simulator:
         self._seed = seed
         self._address = address
         self._offset = 0
+        self.is_faulty = False
+        """It is stuck in its stream."""
 
     def tick(self, t: float) -> bytes:
         """It speaks only when asked."""
@@ -134,6 +136,9 @@ class Simulator:
         """Replies to read and to the self-calibration switch; zero calibration and range have none."""
         if len(data) != winsen.SIZE or data[0] != 0xFF or data[1] != self._address or not winsen.holds(data):
             return b""
+        if self.is_faulty:
+            frame = b"\x42\x4d" + bytes(13)
+            return frame + bytes((sum8(frame),))
         if data[2] == winsen.READ:
             ppm = min(5000, max(0, self._ppm(t) + self._offset))
             return winsen.reply(winsen.READ, *divmod(ppm, 256), 40 + round(29 + 3 * sin(2 * pi * t / 86_400)))

@@ -71,13 +71,15 @@ class Simulator:
 
     def __init__(self, seed: int, address: int) -> None:
         self._seed = seed
+        self.is_faulty = False
         self._talks = True
 
     def tick(self, t: float) -> bytes:
         """The frame for the second `t`, in initiative mode."""
         if not self._talks:
             return b""
-        return winsen.reply(_CARBON_MONOXIDE, _PPM, 1, *divmod(self._tenths(t), 256), 0x13, 0x88)
+        raw = self._tenths(t) | (_FAULT if self.is_faulty else 0)
+        return winsen.reply(_CARBON_MONOXIDE, _PPM, 1, *divmod(raw, 256), 0x13, 0x88)
 
     def answer(self, data: bytes, t: float) -> bytes:
         """The reply to read; the mode command has none."""

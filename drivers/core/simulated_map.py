@@ -36,7 +36,8 @@ class SimulatedMap(SimulatedSlave):
         ratios: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(address, limit)
-        self._places = places
+        # What is measured last: a register may stand among the facts too.
+        self._places = sorted(places, key=lambda place: isinstance(place, Register))
         self._ratios = ratios or {}
         self._even = even
         self._values = values
@@ -63,7 +64,8 @@ class SimulatedMap(SimulatedSlave):
 
 
 def plain_model(quantities: Sequence[str], seed: int, address: int) -> Values:
-    """Values that swing slowly in the lower part of what is physically possible; counters rise by one an hour."""
+    """Values that swing slowly in the lower part of what is physically possible; counters rise by one an hour
+    and begin anew after eleven days."""
     dice = Random(f"{seed}/{address}")
     shifts = {name: dice.uniform(0, 2 * pi) for name in quantities}
 
@@ -74,7 +76,7 @@ def plain_model(quantities: Sequence[str], seed: int, address: int) -> Values:
             low, high = known.span or (0.0, 100.0)
             middle = max(low, min(0.5 * (low + high), 20.0))
             if known.kind in ("counter", "total"):
-                out[name] = t % 1e8 / 3600
+                out[name] = t % 1e6 / 3600
             elif known.kind == "contact":
                 out[name] = float(sin(t / 300 + shifts[name]) > 0.9)
             else:

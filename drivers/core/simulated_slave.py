@@ -22,6 +22,8 @@ class SimulatedSlave(ABC):
         self._limit = limit
         self._heard = b""
         self._heard_at = 0.0
+        self.is_faulty = False
+        """It answers every question with exception 4, server device failure."""
 
     def tick(self, t: float) -> bytes:
         """A slave speaks only when asked."""
@@ -57,6 +59,8 @@ class SimulatedSlave(ABC):
         if function in modbus.READ_FUNCTIONS:
             read = modbus.Read(self._address, function, int.from_bytes(asked[2:4], "big"), count)
             found = self.data(read, t) if 1 <= count <= self._limit else 3
+        if self.is_faulty:
+            found = 4
         if isinstance(found, int):
             return modbus.closed(bytes((self._address, function | 0x80, found)))
         return modbus.closed(bytes((self._address, function, len(found))) + found)

@@ -64,13 +64,15 @@ class Simulator:
 
     def __init__(self, seed: int, address: int) -> None:
         self._seed = seed
+        self.is_faulty = False
         self._middle_cm = Random(seed).uniform(200, 300)
 
     def tick(self, t: float) -> bytes:
         """The frame of the moment `t`."""
         dice = Random(f"{self._seed}/{int(t * 1000)}")
         cm = round(self._middle_cm + 60 * sin(2 * pi * t / 22_350) + dice.gauss(0, 0.5))
-        data = HEADER + _FRAME.pack(cm, 2400 + dice.randrange(200), (48 + 256) * 8)[2:8]
+        strength = 20 if self.is_faulty else 2400 + dice.randrange(200)
+        data = HEADER + _FRAME.pack(cm, strength, (48 + 256) * 8)[2:8]
         return data + bytes((sum8(data),))
 
     def answer(self, data: bytes, t: float) -> bytes:

@@ -66,13 +66,15 @@ class Simulator:
 
     def __init__(self, seed: int, address: int) -> None:
         self._seed = seed
+        self.is_faulty = False
         self._middle_mm = Random(seed).uniform(1500, 2500)
 
     def tick(self, t: float) -> bytes:
         """The line of the moment `t`."""
         dice = Random(f"{self._seed}/{int(t * 1000)}")
         mm = round(self._middle_mm + 300 * sin(2 * pi * t / 22_350) + dice.gauss(0, 1))
-        text = b"\x0233;%d;%d;11011;" % (mm, 165 + dice.randrange(30))
+        told = (0, 0) if self.is_faulty else (mm, 165 + dice.randrange(30))
+        text = b"\x0233;%d;%d;11011;" % told
         return text + check_of(text) + b"\r\n\x03"
 
     def answer(self, data: bytes, t: float) -> bytes:

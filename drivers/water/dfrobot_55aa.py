@@ -108,6 +108,7 @@ class Simulator:
 
     def __init__(self, seed: int, address: int) -> None:
         self._address = address
+        self.is_faulty = False
         self._middle_cm = Random(seed).uniform(150, 250)
 
     def tick(self, t: float) -> bytes:
@@ -118,7 +119,7 @@ class Simulator:
         """The distance, when its own address is asked for it."""
         if data != closed(HEADER + bytes((self._address, 0, DISTANCE))):
             return b""
-        cm = round(self._middle_cm + 80 * sin(2 * pi * t / 7200))
+        cm = 0 if self.is_faulty else round(self._middle_cm + 80 * sin(2 * pi * t / 7200))
         return closed(HEADER + bytes((self._address, 2, DISTANCE)) + cm.to_bytes(2, "big"))
 
 

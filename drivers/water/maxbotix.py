@@ -55,13 +55,14 @@ class Simulator:
 
     def __init__(self, seed: int, address: int) -> None:
         self._seed = seed
+        self.is_faulty = False
         self._height_mm = Random(seed).uniform(1800, 2600)
 
     def tick(self, t: float) -> bytes:
         """The line of the moment `t`."""
         dice = Random(f"{self._seed}/{int(t * 1000)}")
         mm = self._height_mm + 320 * sin(2 * pi * t / 22_350) + 12 * sin(2 * pi * t / 71) + dice.gauss(0, 1)
-        return b"R%04d\r" % min(max(round(mm), 300), 4999)
+        return b"R%04d\r" % (5000 if self.is_faulty else min(max(round(mm), 300), 4999))
 
     def answer(self, data: bytes, t: float) -> bytes:
         """It listens to a level on a pin only."""

@@ -31,7 +31,7 @@ def river_model(quantities: Sequence[str], seed: int, address: int) -> Values:
             "device_temperature": 31 + 5 * sin(2 * pi * t / 86_400),
             "echo_strength": 18 + dice.gauss(0, 0.5),
             "fill_level": 100 * depth / _BRIDGE_M,
-            "rain_counter": float(int(t / 240) % 0x10000),
+            "rain_counter": int(t / 240) % 0x10000 / 10,
         }
 
     return values

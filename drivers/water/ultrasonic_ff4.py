@@ -69,13 +69,15 @@ class Simulator:
 
     def __init__(self, seed: int, address: int) -> None:
         self._seed = seed
+        self.is_faulty = False
         self._height_mm = Random(seed).uniform(1800, 2600)
 
     def tick(self, t: float) -> bytes:
         """The frame of the moment `t`."""
         dice = Random(f"{self._seed}/{int(t * 1000)}")
         mm = self._height_mm + 320 * sin(2 * pi * t / 22_350) + 12 * sin(2 * pi * t / 71) + dice.gauss(0, 2)
-        data = HEADER + min(max(round(mm), 31), 4500).to_bytes(2, "big")
+        told = 0 if self.is_faulty else min(max(round(mm), 31), 4500)
+        data = HEADER + told.to_bytes(2, "big")
         return data + bytes((sum(data) & 0xFF,))
 
     def answer(self, data: bytes, t: float) -> bytes:

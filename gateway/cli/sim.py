@@ -51,6 +51,8 @@ def sim(
     done, unplug_s = parse_faults(faults)
     _free(port_out)
     device = SimulatedDevice(driver, seed, address, period, options=options)
+    if done.error and not device.can_fail:
+        fail(say("sim.no_error", driver=driver.name))
     made: list[SimulatedLine] = []  # a pty lives in an event loop, so it is made there
     make = partial(SimulatedLine, [device], link=port_out, faults=done, seed=seed)
     try:
@@ -59,10 +61,10 @@ def sim(
         fail(say("sim.no_place", path=port_out, why=error.strerror or str(error)))
     line = made[0]
     if as_json:
-        facts = {"readings": line.owed, "faults": dict(line.mangler.counts), "overrun_bytes": line.overrun}
+        facts = {"readings": line.owed, "faults": dict(line.counts), "overrun_bytes": line.overrun}
         print_json({"driver": driver.name, "port": str(port_out), **facts})
     else:
-        named = ", ".join(f"{name} {count}" for name, count in sorted(line.mangler.counts.items())) or "-"
+        named = ", ".join(f"{name} {count}" for name, count in sorted(line.counts.items())) or "-"
         typer.echo(say("sim.ended", readings=line.owed, faults=named))
 
 
@@ -71,7 +73,9 @@ def parse_faults(text: str) -> tuple[Faults, float]:
 
     Ends the command (exit 2) at a name or a value that cannot be.
     """
-    kinds = {field.name: int if field.name.endswith("_bytes") else float for field in fields(Faults)} | {_UNPLUG: float}
+    kinds = {
+        field.name: int if field.name.endswith("_bytes") or field.name == "baud" else float for field in fields(Faults)
+    } | {_UNPLUG: float}
     said: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = part.partition("=")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
-Fault = Literal["noise", "loss", "drop", "duplicate", "wrong", "delay", "stall", "chunks"]
+Fault = Literal["noise", "loss", "drop", "duplicate", "wrong", "delay", "stall", "chunks", "stuck", "error", "baud"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,12 @@ class Faults:
     """The frame comes up to `delay_s` late."""
     stall: float = 0.0
     """The instrument hangs for `stall_s` in the middle of the frame."""
+    stuck: float = 0.0
+    """It says the value of its last frame once more."""
+    error: float = 0.0
+    """It says its own error code in place of a value, where it has one."""
+    baud: int = 0
+    """The speed that it really talks at, whatever the host has set; 0 = the host's."""
     chunk_bytes: int = 0
     """The frame comes in pieces of this size; 0 = whole."""
     noise_bytes: int = 16
@@ -36,7 +42,7 @@ class Faults:
     stall_s: float = 0.5
 
     def __post_init__(self) -> None:
-        for field in fields(self)[:7]:
+        for field in fields(self)[:9]:
             chance = getattr(self, field.name)
             if not 0 <= chance <= 1:
                 raise ValueError(f"{field.name} is a chance from 0 to 1, not {chance}")

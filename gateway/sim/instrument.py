@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import Protocol, runtime_checkable
 from drivers.core.contract import Driver, Instrument, Listening, Options
 
 from .account import account_of
+from .ailing import Ailing, CanFail
 from .faults import Faults, Mangler, Sending
 from .pty import Cable
+from .speeds import as_heard
 
 LOG_BOUND = 200_000
 _LOOK_S = 0.05
@@ -73,7 +75,15 @@ class SimulatedDevice:
         self._instrument: Instrument = driver.simulate(seed, address)
         self.pace = self._instrument if isinstance(self._instrument, Paced) else None
         """How it minds the speed of the line; None where it does not."""
+        self.ailing = Ailing(Faults(), seed)
+        self.can_fail = isinstance(self._instrument, CanFail)
+        """Whether it has an error code of its own."""
+        self._seed = seed
         self._account = account_of(driver, address, options or {})
+
+    def ail(self, faults: Faults) -> None:
+        """Have what these faults say of an instrument's inside."""
+        self.ailing = Ailing(faults, self._seed)
 
     @property
     def is_talker(self) -> bool:
@@ -82,13 +92,17 @@ class SimulatedDevice:
 
     def tick(self) -> bytes:
         """What it says now by itself."""
-        return b"" if self.is_mute else self._instrument.tick(time.time())
+        if self.is_mute:
+            return b""
+        self.ailing.touch(self._instrument)
+        return self._instrument.tick(self.ailing.time(time.time()))
 
     def answer(self, data: bytes) -> bytes:
         """What it replies to bytes of the host."""
         if self.is_mute:
             return b""
-        reply = self._instrument.answer(data, time.time())
+        self.ailing.touch(self._instrument)
+        reply = self._instrument.answer(data, self.ailing.time(time.time()))
         self._account.heard(data)
         return reply
 
@@ -119,7 +133,10 @@ class SimulatedLine:
         on_owed: Callable[[Owed], None] | None = None,
     ) -> None:
         self.devices = tuple(devices)
-        self.mangler = Mangler(faults or Faults(), seed)
+        self._faults = faults or Faults()
+        self.mangler = Mangler(self._faults, seed)
+        for device in devices:
+            device.ail(self._faults)
         self.overrun = 0
         """Bytes that the host did not take from the line fast enough."""
         self._on_owed = on_owed
@@ -137,6 +154,14 @@ class SimulatedLine:
     def owed(self) -> int:
         """Readings put on the line whole by all its devices."""
         return sum(device.owed for device in self.devices)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What was done to frames, and what their instruments did."""
+        own = {"stuck": sum(d.ailing.stuck for d in self.devices), "error": sum(d.ailing.errors for d in self.devices)}
+        done: Counter[str] = Counter({name: count for name, count in own.items() if count})
+        done.update({str(name): count for name, count in self.mangler.counts.items()})
+        return done
 
     def unplug(self) -> None:
         """Pull the cable: the host's port is lost, and its name gone."""
@@ -188,6 +213,9 @@ class SimulatedLine:
                 await asyncio.sleep(due - loop.time())
 
     def _on_bytes(self, data: bytes) -> None:
+        host, own = self._cable.baud(), self._faults.baud
+        if own and own != host:
+            data = as_heard(data, host, own)
         for device in self.devices:
             pace = device.pace
             if pace is None:
@@ -208,7 +236,10 @@ class SimulatedLine:
                 await asyncio.sleep(wait_s)
             pace = device.pace
             if pace is not None and pace.speaks_baud != self._cable.baud():
-                sending = Sending(((0.0, _blurred(frame)),), 0)
+                sending = Sending(((0.0, as_heard(frame, pace.speaks_baud, self._cable.baud())),), 0)
+            elif self._faults.baud not in (0, self._cable.baud()):
+                sending = Sending(((0.0, as_heard(frame, self._faults.baud, self._cable.baud())),), 0, ("baud",))
+                self.mangler.counts["baud"] += 1
             else:
                 sending = self.mangler.mangle(frame)
             for number, (wait_s, piece) in enumerate(sending.pieces):
@@ -221,8 +252,3 @@ class SimulatedLine:
                 for owed in device.sent(frame):
                     if self._on_owed is not None:
                         self._on_owed(owed)
-
-
-def _blurred(frame: bytes) -> bytes:
-    """What a host hears of a frame at another speed."""
-    return bytes(byte ^ 0x9C for byte in frame[::2])
