@@ -39,11 +39,15 @@ def add_radio(config: Config, drivers: Mapping[str, Driver], node: Node, spool: 
     if not config.loras:
         return
     stations = make_stations(devices, drivers, clock, node.record, node.loans.on_state, node.on_event)
-    service = make_service(config.loras, devices, stations, spool, clock, node.on_receiver)
+    has_many = len(config.loras) > 1 or any(lora.kind == CONCENTRATOR for lora in config.loras)
+    hub = make_hub(devices, stations, spool, clock, window_s=WINDOW_S if has_many else 0.0)
+    service = RadioService(
+        hub, {lora.id: make_inlet(lora, hub, clock, node.on_receiver) for lora in config.loras if lora.mqtt is None}
+    )
     durable = Durable(spool)
     for lora in config.loras:
         if lora.mqtt is not None:
-            service.inlets[lora.id] = server_inlet(lora, lora.mqtt, service.hub, node, durable)
+            service.inlets[lora.id] = server_inlet(lora, lora.mqtt, hub, node, durable)
     for name, station in stations.items():
         node.add(name, station)
     node.serve("radio", service)
@@ -66,16 +70,16 @@ def make_stations(
     }
 
 
-def make_service(
-    loras: Iterable[said.Lora],
+def make_hub(
     devices: Iterable[said.Device],
     stations: Mapping[str, RadioStation],
     notes: Notes,
     clock: Clock,
-    on_receiver: OnReceiver,
-) -> RadioService:
-    """Hub and inlets. Raises KeysError."""
-    devices, loras = list(devices), list(loras)
+    *,
+    window_s: float,
+) -> Hub:
+    """The hub of these devices. Raises KeysError."""
+    devices = list(devices)
     sessions = {device.id: session for device in devices if (session := _session(device)) is not None}
     book = CounterBook(
         notes,
@@ -84,18 +88,30 @@ def make_service(
     )
     for session in sessions.values():
         session.last = book.last(session.identity)
-    has_many = len(loras) > 1 or any(lora.kind == CONCENTRATOR for lora in loras)
-    hub = Hub(
+    return Hub(
         stations,
         sessions.values(),
         book,
         clock,
         plain=[plain for device in devices if (plain := _plain(device)) is not None],
         euis={device.radio.dev_eui: device.id for device in devices if device.radio and device.radio.dev_eui},
-        window_s=WINDOW_S if has_many else 0.0,
+        window_s=window_s,
     )
-    near = (lora for lora in loras if lora.mqtt is None)
-    return RadioService(hub, {lora.id: make_inlet(lora, hub, clock, on_receiver) for lora in near})
+
+
+def hear_with(lora: said.Lora, hub: Hub, clock: Clock, on_receiver: OnReceiver, client_id: str) -> Inlet:
+    """A way in of any kind that keeps nothing: for looking at what comes."""
+    if lora.mqtt is None:
+        return make_inlet(lora, hub, clock, on_receiver)
+    table = lora.mqtt
+
+    async def at_once() -> None:
+        """Nothing is kept."""
+
+    desk = Desk(lora.id, hub, on_receiver)
+    return ServerInlet(
+        desk, SERVERS[lora.kind], lambda: link_broker(table, client_id), at_once, application=lora.application or "+"
+    )
 
 
 def server_inlet(

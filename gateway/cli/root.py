@@ -14,7 +14,10 @@ import typer
 from gateway.cli.lazy import Entry, LazyGroup
 from gateway.ops.texts import LANGUAGES, say, set_language
 
-COMMANDS = ("run", "demo", "config", "driver", "port", "device", "sim", "tail", "spool", "parked", "audit", "version")
+COMMANDS = (
+    *("run", "demo", "config", "driver", "port", "device", "lora", "sim"),
+    *("tail", "spool", "parked", "audit", "version"),
+)
 
 
 def start(args: list[str]) -> None:

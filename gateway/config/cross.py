@@ -32,7 +32,7 @@ def findings(tree: Mapping[str, Any], drivers: Iterable[Driver]) -> Iterator[Fin
     yield from _parts(tree, bool(devices))
     yield from _same_id("port", ports)
     yield from _same_id("device", devices)
-    yield from lora_findings(tree, known)
+    yield from lora_findings(tree)
     yield from _same_url(ports, devices)
     for path, device in devices:
         driver = known.get(device.get("driver", "")) if isinstance(device.get("driver"), str) else None

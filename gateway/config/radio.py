@@ -35,7 +35,7 @@ def _tables(tree: Table, key: str) -> list[tuple[KeyPath, Table]]:
     return [((key, number), table) for number, table in found if isinstance(table, dict)]
 
 
-def lora_findings(tree: Table, known: Mapping[str, Driver]) -> Iterator[Finding]:
+def lora_findings(tree: Table) -> Iterator[Finding]:
     """What is wrong with receivers, each by itself and all together."""
     ids: set[str] = set()
     for path, table in receivers(tree):

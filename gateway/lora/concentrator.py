@@ -96,10 +96,10 @@ class ConcentratorInlet:
         try:
             found = parse(data)
         except BadDatagram as refusal:
-            self.desk.refuse(refusal.reason)
+            self.desk.refuse(refusal.reason, str(refusal))
             return reply(data) if self._is_allowed(data[4:12].hex()) else None
         if not self._is_allowed(found.gateway):
-            self.desk.refuse("gateway")
+            self.desk.refuse("gateway", found.gateway)
             return None
         self._hear(found)
         return reply(data)
@@ -130,14 +130,14 @@ class ConcentratorInlet:
         if found.kind != PUSH_DATA:
             return
         for refusal in found.bad:
-            self.desk.refuse(refusal.reason)
+            self.desk.refuse(refusal.reason, str(refusal))
         for packet in found.packets:
             self._packet(found.gateway, packet)
 
     def _packet(self, gateway: str, packet: Rxpk) -> None:
         self.desk.heard += 1
         if packet.crc != "ok":
-            self.desk.refuse("crc")
+            self.desk.refuse("crc", f"{gateway} {packet.phy.hex()[:40]}")
             return
         heard = Heard(
             self.desk.name,
@@ -149,7 +149,7 @@ class ConcentratorInlet:
         )
         outcome = self.desk.hub.heard(heard)
         if outcome.is_refused:
-            self.desk.refuse(outcome.refusal)
+            self.desk.refuse(outcome.refusal, outcome.text)
 
 
 class _Protocol(asyncio.DatagramProtocol):

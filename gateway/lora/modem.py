@@ -81,7 +81,7 @@ class ModemInlet:
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, BadLine):
-            self.desk.refuse(event.reason)
+            self.desk.refuse(event.reason, event.text)
         elif isinstance(event, Packet):
             self.desk.heard += 1
             data, sender, air = event.data, event.sender, self._on_air
@@ -104,4 +104,4 @@ class ModemInlet:
             )
             outcome = self.desk.hub.heard(heard)
             if outcome.is_refused:
-                self.desk.refuse(outcome.refusal)
+                self.desk.refuse(outcome.refusal, outcome.text)

@@ -23,6 +23,7 @@ class Desk:
         self.name, self.hub = name, hub
         self.heard = self.resets = 0
         self.refused: Counter[str] = Counter()
+        self.on_refused: Callable[[str, str], None] = lambda reason, text: None
         self._on_state = on_state
         self._state: DeviceState | None = None
         self._why = ""
@@ -35,9 +36,10 @@ class Desk:
         log.log(logging.INFO if state == "ok" else logging.WARNING, "receiver %s: %s %s", self.name, state, why)
         self._on_state(self.name, state, why)
 
-    def refuse(self, reason: str) -> None:
-        """Something it heard is nothing that can be used."""
+    def refuse(self, reason: str, text: str = "") -> None:
+        """Something it heard is nothing that can be used; `text` says more to people."""
         self.refused[reason] += 1
+        self.on_refused(reason, text)
 
     def health(self) -> ReceiverHealth:
         """As of now."""

@@ -99,7 +99,7 @@ class ServerInlet:
         try:
             told = self._kind.parse(message.topic, message.payload)
         except Refused as refusal:
-            self.desk.refuse(refusal.reason)
+            self.desk.refuse(refusal.reason, str(refusal))
             if refusal.reason in _LOUD:
                 self.desk.tell("faulty", str(refusal))
             return
@@ -108,7 +108,7 @@ class ServerInlet:
             return
         outcome = self.desk.hub.told(self.desk.name, told)
         if outcome.is_refused:
-            self.desk.refuse(outcome.refusal)
+            self.desk.refuse(outcome.refusal, outcome.text)
 
 
 class Durable:
