@@ -9,17 +9,15 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from gateway.ingest.spool_record import SpoolRecord
 from gateway.spool.intervals import Intervals
 from gateway.wire.payload import SpoolSettled, Stored
 from gateway.wire.times import MS, SECOND
 
 SCHEMA_VERSION = 1
-MISSING_BOUND = 64
-"""Most missing ranges that are told at once, oldest first."""
 LOST, PARKED, BEFORE = "lost", "parked", "before"
 """States of settled numbers that are not simply stored; `before`: gone from the node when this ledger first met it."""
 SPOOL_GONE = "spool gone"
@@ -52,6 +50,7 @@ class Ledger(Protocol):
 
     def settle(self, node: str, spool: str, ranges: Iterable[tuple[int, int]]) -> None: ...
     def expect(self, node: str, spool: str, last: int) -> None: ...
+    def miss(self, node: str, spool: str, ranges: Iterable[tuple[int, int]]) -> None: ...
     def declare(self, node: str, spool: str, first: int, last: int, reason: str, state: str = LOST) -> int: ...
     def announce(self, node: str, spools: Mapping[str, tuple[int, int]], at: int, *, is_birth: bool) -> None: ...
     def close_gone(self, at: int, after_s: float) -> list[tuple[str, str]]: ...
@@ -64,33 +63,12 @@ class Ledger(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(slots=True)
-class _Spool:
-    """One spool. Numbers up to `seen` were known to exist at `seen_at`; holes up to `due` are overdue."""
-
-    settled: Intervals = field(default_factory=Intervals)
-    next: int = 1
-    is_announced: bool = False
-    due: int = 0
-    seen: int = 0
-    seen_at: int = 0
-    gone_at: int | None = None
-    is_closed: bool = False
-    exceptions: dict[tuple[str, str], Intervals] = field(default_factory=dict)
-
-    @property
-    def horizon(self) -> int:
-        """The highest number known to exist."""
-        ranges = self.settled.ranges()
-        return max(self.next - 1, ranges[-1][1] if ranges else 0)
-
-
 class SqliteLedger:
     """A ledger in one SQLite file, WAL, synchronous=FULL. Raises LedgerError where the file cannot serve."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._spools: dict[tuple[str, str], _Spool] = {}
+        self._spools: dict[tuple[str, str], SpoolRecord] = {}
         self._dirty: set[tuple[str, str]] = set()
         self._undated: dict[tuple[str, str, int], int] = {}
         try:
@@ -119,6 +97,12 @@ class SqliteLedger:
         """Numbers up to `last` are known to exist, settled or not."""
         record = self._touch(node, spool)
         record.next = max(record.next, last + 1)
+
+    def miss(self, node: str, spool: str, ranges: Iterable[tuple[int, int]]) -> None:
+        """These numbers were looked for and are not there: unless they are settled they are missing at once."""
+        for first, last in ranges:
+            self.expect(node, spool, last)
+            self._spools[node, spool].gone.add(first, last)
 
     def declare(self, node: str, spool: str, first: int, last: int, reason: str, state: str = LOST) -> int:
         """Those of these numbers that are not settled yet become so, as `state` for `reason`; how many there are."""
@@ -191,13 +175,9 @@ class SqliteLedger:
         record = self._spools.get((node, spool))
         if record is None:
             return []
-        # Two marks instead of a history: what was seen one grace period ago is due now.
-        if not 0 <= at - record.seen_at < grace_s * SECOND:
-            if at >= record.seen_at:
-                record.due = record.seen
-            record.seen, record.seen_at = record.horizon, at
+        if record.age(at, grace_s):
             self._dirty.add((node, spool))
-        return record.settled.missing(1, record.due, MISSING_BOUND)
+        return record.missing()
 
     def stored(self, node: str, at: int, grace_s: float) -> Stored:
         """What the node may be told now. Commit before it is published."""
@@ -241,14 +221,14 @@ class SqliteLedger:
         """Closes the file; what was not committed is forgotten."""
         self._db.close()
 
-    def _touch(self, node: str, spool: str) -> _Spool:
+    def _touch(self, node: str, spool: str) -> SpoolRecord:
         self._dirty.add((node, spool))
         record = self._spools.get((node, spool))
         if record is None:
-            record = self._spools[node, spool] = _Spool()
+            record = self._spools[node, spool] = SpoolRecord()
         return record
 
-    def _save(self, node: str, spool: str, record: _Spool) -> None:
+    def _save(self, node: str, spool: str, record: SpoolRecord) -> None:
         row = (
             *(node, spool, record.settled.encode(), record.next, record.is_announced),
             *(record.due, record.seen, record.seen_at, record.gone_at, record.is_closed),
@@ -272,7 +252,7 @@ class SqliteLedger:
             raise ValueError(f"it has schema {version}, this program knows {SCHEMA_VERSION}")
         for node, spool, settled, *rest in self._db.execute("SELECT * FROM spool"):
             following, is_announced, due, seen, seen_at, gone_at, is_closed = rest
-            self._spools[node, spool] = _Spool(
+            self._spools[node, spool] = SpoolRecord(
                 *(
                     Intervals.decode(settled),
                     following,

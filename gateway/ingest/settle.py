@@ -11,20 +11,17 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from gateway.ingest.counters import Counters
-from gateway.ingest.groups import Group, Numbers, add_numbers, last_numbered, merge
+from gateway.ingest.durable import Durability
+from gateway.ingest.groups import Numbers, add_numbers, last_numbered
 from gateway.ingest.ledger import BEFORE, LOST, PARKED, Ledger, LedgerError
 from gateway.ingest.messages import Part
 from gateway.ingest.parked import Refused
-from gateway.ingest.sinks.base import Sink, Unavailable
+from gateway.ingest.sinks.base import Sink
 from gateway.mqtt.link import Connection, Message
 from gateway.spool.intervals import Intervals
 from gateway.wire import payload
 from gateway.wire.topics import node_topic
 
-GROUP_S = 1.0
-"""Batches written within this share one look at whether they survived."""
-MOST_GROUPS = 300
-"""So many, beside those that need only time, may wait for a database that takes batches and does not show them."""
 GONE_AFTER_S = 86_400.0
 _TICK_S = 0.25
 _SWEEP_AT_MOST_S = 10.0
@@ -55,13 +52,10 @@ class Settler:
         self._grace_s = grace_s
         self._publish_every_s = publish_every_s
         self._counters = counters
-        self._in_ledger, self._in_sink = in_ledger, in_sink
+        self._in_ledger = in_ledger
         self._on_state = on_state
         self._connection: Connection | None = None
-        self._groups: list[Group] = []
-        self._is_group_open = False
-        self._settled: Numbers = {}
-        self._unsure: Numbers = {}
+        self._durability = Durability(sink, in_sink, on_state)
         self._heard: list[Part] = []
         self._parked: list[Refused] = []
         self._wake = asyncio.Event()
@@ -80,14 +74,12 @@ class Settler:
         self._wake.set()
 
     def wants_mark(self) -> bool:
-        """True when the next batch begins a group, whose database life must be known before it is written."""
-        return self._sink.durable_after_s > 0 and not (
-            self._is_group_open and time.monotonic() - self._groups[-1].opened_mono < GROUP_S
-        )
+        """True when the database's life must be known before the next batch is written."""
+        return self._durability.wants_mark()
 
     def end_group(self) -> None:
-        """A write failed: the database may have restarted, so nothing more may join the present group."""
-        self._is_group_open = False
+        """A write failed."""
+        self._durability.end_group()
 
     def written(self, parts: list[Part], refused: list[Refused], mark: str | None, is_marked: bool) -> None:
         """The sink said yes to the parts' points but those refused, which are parked durably by now."""
@@ -99,20 +91,7 @@ class Settler:
             if part.holds or part.lost:
                 self._heard.append(part)
         self._parked += [one for one in refused if one.seq]
-        last = last_numbered(parts, out)
-        if self._sink.durable_after_s == 0 or last is None:
-            merge(self._settled, numbers)
-        else:
-            now_mono = time.monotonic()
-            if is_marked or not self._is_group_open:
-                self._groups.append(Group(mark, now_mono, now_mono, last))
-                if len(self._groups) > MOST_GROUPS + 2 * self._sink.durable_after_s:
-                    self._doubt(self._groups.pop(0))
-            group = self._groups[-1]
-            group.written_mono, group.last = now_mono, last
-            merge(group.numbers, numbers)
-            # Where the database's life has no name, a look can only vouch for the batch it looks at.
-            self._is_group_open = group.mark is not None
+        self._durability.written(numbers, parts, last_numbered(parts, out), mark, is_marked)
         self._wake.set()
 
     async def run(self) -> None:
@@ -120,49 +99,25 @@ class Settler:
         sweep_mono = time.monotonic()
         while True:
             try:
-                async with asyncio.timeout(_TICK_S if self._groups or self._nodes_due else self._sweep_every_s):
+                async with asyncio.timeout(
+                    _TICK_S if self._durability.groups or self._nodes_due else self._sweep_every_s
+                ):
                     await self._wake.wait()
             except TimeoutError:
                 pass
             self._wake.clear()
-            await self._confirm_groups()
+            await self._durability.look()
             is_sweep = self._is_sweep_due or time.monotonic() - sweep_mono >= self._sweep_every_s
             if is_sweep:
                 sweep_mono, self._is_sweep_due = time.monotonic(), False
             await self._commit(is_sweep)
             await self._tell()
 
-    async def _confirm_groups(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._groups:
-            group = self._groups[0]
-            if time.monotonic() - group.written_mono < self._sink.durable_after_s:
-                return
-            try:
-                is_there = await loop.run_in_executor(self._in_sink, self._sink.confirm, group.mark, group.last)
-            except Unavailable as error:
-                self._on_state("sink", "unconfirmed", error.why)
-                await asyncio.sleep(_TICK_S)
-                return
-            if self._groups[0] is not group:
-                continue  # there were too many meanwhile, and it was given up
-            self._groups.pop(0)
-            if not self._groups:
-                self._is_group_open = False
-            if is_there:
-                merge(self._settled, group.numbers)
-            else:
-                self._doubt(group)
-
-    def _doubt(self, group: Group) -> None:
-        """Nobody can tell any more whether it was stored: its numbers exist, and the nodes send them again."""
-        self._counters.unconfirmed += sum(map(len, group.numbers.values()))
-        merge(self._unsure, group.numbers)
-
     async def _commit(self, is_sweep: bool) -> None:
         """Everything heard goes into the ledger, and the ledger to disk; what cannot be written now is tried again."""
-        work = self._settled, self._unsure, self._heard, self._parked
-        self._settled, self._unsure, self._heard, self._parked = {}, {}, [], []
+        become = self._durability
+        work = become.settled, become.doubted, become.gone, self._heard, self._parked
+        become.settled, become.doubted, become.gone, self._heard, self._parked = {}, {}, {}, [], []
         if not (any(work) or is_sweep or not self._is_ledger_well):
             return
         loop = asyncio.get_running_loop()
@@ -179,6 +134,7 @@ class Settler:
                 self._is_sweep_due = True
                 self._on_state("ledger", "up", "")
             self._counters.settled += sum(map(len, work[0].values()))
+            self._counters.unconfirmed += sum(len(each) for numbers in work[1:3] for each in numbers.values())
         for node in touched:
             self._nodes_due.setdefault(node, 0.0)
         for node in births:
@@ -186,7 +142,13 @@ class Settler:
             self._nodes_due[node] = 0.0
 
     def _enter(
-        self, settled: Numbers, unsure: Numbers, heard: list[Part], parked: list[Refused], is_sweep: bool
+        self,
+        settled: Numbers,
+        doubted: Numbers,
+        gone: Numbers,
+        heard: list[Part],
+        parked: list[Refused],
+        is_sweep: bool,
     ) -> tuple[set[str], set[str]]:
         """In the ledger's thread: the nodes that are touched, and those that were born."""
         ledger, now_at = self._ledger, time.time_ns()
@@ -202,12 +164,16 @@ class Settler:
                 self._counters.declared_lost += count * (state == LOST)
         for (node, spool), numbers in settled.items():
             ledger.settle(node, spool, numbers.ranges())
-        for (node, spool), numbers in unsure.items():
+        for (node, spool), numbers in doubted.items():
             ledger.expect(node, spool, numbers.ranges()[-1][1])
+        for (node, spool), numbers in gone.items():
+            ledger.miss(node, spool, numbers.ranges())
         for one in parked:
             ledger.declare(one.node, one.spool, one.seq, one.seq, one.reason, PARKED)
         touched = (
-            {node for node, _ in (*settled, *unsure)} | {part.node for part in heard} | {one.node for one in parked}
+            {node for node, _ in (*settled, *doubted, *gone)}
+            | {part.node for part in heard}
+            | {one.node for one in parked}
         )
         if is_sweep:
             ledger.close_gone(now_at, GONE_AFTER_S)
@@ -226,7 +192,7 @@ class Settler:
             return
         loop = asyncio.get_running_loop()
         try:
-            texts = await loop.run_in_executor(self._in_ledger, self._stored, due, self._under_way())
+            texts = await loop.run_in_executor(self._in_ledger, self._stored, due, self._durability.under_way())
         except LedgerError as error:
             self._is_ledger_well = False
             self._on_state("ledger", "down", str(error))
@@ -246,10 +212,6 @@ class Settler:
                 self._counters.stored_published += 1
             else:
                 self._counters.stored_refused += 1
-
-    def _under_way(self) -> list[tuple[str, str, int]]:
-        """Node, spool and highest number of what is written and not durable yet: a node must not give it again."""
-        return [(*key, each.ranges()[-1][1]) for group in self._groups for key, each in group.numbers.items() if each]
 
     def _stored(self, nodes: list[str], under_way: list[tuple[str, str, int]]) -> dict[str, bytes]:
         """In the ledger's thread: what these nodes may be told, committed."""

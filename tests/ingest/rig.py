@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from gateway.ingest.ledger import SqliteLedger
 from gateway.ingest.parked import ParkedStore
 from gateway.ingest.pipeline import Ingest, IngestSettings
 from gateway.ingest.points import Note, Point
-from gateway.ingest.sinks.base import Rejection, Sink, Unavailable
+from gateway.ingest.sinks.base import Held, Rejection, Sink, Span, Unavailable
 from gateway.mqtt.link import Broker, Connection, Message, connect
+from gateway.spool.intervals import Intervals
 from gateway.wire.times import MS, SECOND, format_time
 
 STARTED_AT = time.time_ns() - 60 * SECOND
@@ -35,7 +36,7 @@ class MemorySink:
         self.durable_after_s = durable_after_s
         self.trouble: Unavailable | None = None
         self.bad: set[int] = set()
-        self.held: dict[tuple[str, int, int], Point | Note] = {}
+        self.kept: dict[tuple[str, int, int], Point | Note] = {}
         self.notes: list[Note] = []
         self.writes: list[int] = []
         self.repeats = 0
@@ -57,16 +58,17 @@ class MemorySink:
             if isinstance(point, Note) and not point.seq:
                 self.notes.append(point)
             elif point.seq not in self.bad:
-                self.repeats += key in self.held
-                self.held[key] = point
+                self.repeats += key in self.kept
+                self.kept[key] = point
                 self._fresh.add(key)
         return [Rejection(index, "type conflict") for index, point in enumerate(points) if point.seq in self.bad]
 
-    def crash(self) -> None:
-        """Everything since the last crash is gone."""
+    def crash(self, keeps: Collection[int] = ()) -> None:
+        """Everything since the last crash is gone but these numbers."""
         self._life += 1
         for key in self._fresh:
-            del self.held[key]
+            if key[2] not in keeps:
+                del self.kept[key]
         self._fresh.clear()
 
     def confirm(self, mark: str | None, last: Point | Note) -> bool:
@@ -74,15 +76,23 @@ class MemorySink:
             raise self.trouble
         return mark == str(self._life)
 
+    def held(self, spans: Sequence[Span]) -> Held | None:
+        if self.trouble is not None:
+            raise self.trouble
+        found: Held = {}
+        for node, spool, seq in self.kept:
+            found.setdefault((node, f"{spool:08x}"), Intervals()).add(seq)
+        return found
+
     def count(self, node: str, device: str, from_at: int, to_at: int) -> int:
-        return len(self.held)
+        return len(self.kept)
 
     def close(self) -> None:
         """Nothing to give back."""
 
     @property
     def seqs(self) -> list[int]:
-        return sorted(seq for _, _, seq in self.held)
+        return sorted(seq for _, _, seq in self.kept)
 
 
 class Running:

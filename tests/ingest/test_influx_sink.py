@@ -10,8 +10,9 @@ import pytest
 
 from gateway.ingest.lines import encode_points
 from gateway.ingest.points import Note, Origin, Point, Shape, make_shape
-from gateway.ingest.sinks.base import Rejection, Unavailable
+from gateway.ingest.sinks.base import Rejection, Span, Unavailable
 from gateway.ingest.sinks.influx import InfluxSink
+from gateway.spool.intervals import Intervals
 from gateway.wire.times import MS, SECOND
 from tests.ingest.line_parser import parse
 from tests.rig.database import VictoriaMetrics
@@ -213,4 +214,30 @@ def test_a_database_killed_after_its_yes_confirms_nothing(victoria: VictoriaMetr
     victoria.flush()
     assert not sink.confirm(mark, points(100)[-1]), "the point is there again, but what else was lost is unknown"
     assert sink.confirm(sink.mark(), points(100)[-1])
+    sink.close()
+
+
+def test_the_numbers_that_are_there_are_read_back_from_victoriametrics(victoria: VictoriaMetrics) -> None:
+    """Readings over hours, events and undated ones, of two nodes and two spools; only what lies within the spans."""
+    sink = sink_on(victoria.url)
+    old, new = points(900, step_ns=30 * SECOND), points(20, start=2001)
+    other = [one._replace(origin=Origin("rooftop-2", "air", "pms"), spool=5) for one in new if isinstance(one, Point)]
+    undated = [one._replace(is_dated=False, spool=7, seq=9) for one in new[:1] if isinstance(one, Point)]
+    event = Note("event", AIR, NOW, {"from": 1.5}, {"event": "counter-reset"}, seq=5000, spool=0x9F3C71AA)
+    sink.write([*old, *new, *other, *undated, event, Note("device_status", AIR, NOW, {"state": 1})])
+    victoria.flush()
+
+    def span(name: str, node: str, *found: Point | Note) -> Span:
+        return Span(name, node, min(one.stamp for one in found), max(one.stamp for one in found))
+
+    held = sink.held([span("air", "nimman-07", *old[:800]), span("undated", "nimman-07", *undated)])
+    assert held is not None
+    assert set(held) == {("nimman-07", "9f3c71aa"), ("nimman-07", "00000007")}
+    first, last = held["nimman-07", "9f3c71aa"].ranges()[0]
+    assert first == 1
+    assert 800 <= last < 810, "what lies close by may come, too"
+    assert held["nimman-07", "00000007"].ranges() == [(9, 9)]
+    assert sink.held([span("event", "nimman-07", event)]) == {("nimman-07", "9f3c71aa"): Intervals([(5000, 5000)])}
+    assert sink.held([span("air", "rooftop-2", *other)]) == {("rooftop-2", "00000005"): Intervals([(2001, 2020)])}
+    assert sink.held([span("water", "nimman-07", *old)]) == {}
     sink.close()

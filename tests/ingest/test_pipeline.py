@@ -242,10 +242,10 @@ async def test_undated_readings_keep_one_time_through_repeats(tmp_path: Path, mo
     async with running(tmp_path, sink, mosquitto.url) as ingest, a_node(mosquitto.url) as node:
         await node.readings(1, t=None)
         await until(lambda: ingest.counters.settled == 1, "stored")
-        first = sink.held[NODE, 0x9F3C71AA, 1]
+        first = sink.kept[NODE, 0x9F3C71AA, 1]
         await node.readings(1, t=None)
         await until(lambda: sink.repeats == 1, "repeated")
-        assert sink.held[NODE, 0x9F3C71AA, 1].at == first.at > 0
+        assert sink.kept[NODE, 0x9F3C71AA, 1].at == first.at > 0
         assert not first.is_dated
 
 

@@ -59,11 +59,11 @@ class Fuse:
 
 
 class Database(ModelDatabase):
-    """Keeps readings by content; refuses one in 23."""
+    """Keeps readings by content; refuses one in seven."""
 
     def __init__(self, loop: SimLoop, fuse: Fuse, *, flush_s: float) -> None:
         super().__init__(loop.time, flush_s=flush_s)
-        self.refuses = lambda point: bool(point.seq) and content_of(point) % 23 == 0
+        self.refuses = lambda point: bool(point.seq) and content_of(point) % 7 == 0
         self._fuse = fuse
 
     def write(self, points: Sequence[Point | Note]) -> list[Rejection]:
@@ -73,7 +73,7 @@ class Database(ModelDatabase):
         self._fuse.step()
         return rejections
 
-    def held(self) -> dict[Identity, int]:
+    def contents(self) -> dict[Identity, int]:
         """The content of every number that it holds now."""
         return {(f"{each.spool:08x}", each.seq): content_of(each) for each in self.points() if each.seq}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.wire.topics import node_topic
@@ -34,7 +35,7 @@ def check(world: World) -> None:
     # The broker's word is enough only while it, and the database behind it, never forgets.
     never_forgot = not world.broker.has_forgotten and not world.broker.dropped and not world.database.forgotten
     is_kept = world.confirm == "stored" or never_forgot
-    world.books.check(world.node, world.backbone, world.database.held(), is_kept=is_kept)
+    world.books.check(world.node, world.backbone, world.database.contents(), is_kept=is_kept)
 
 
 def describe(world: World) -> str:
@@ -58,3 +59,17 @@ def describe(world: World) -> str:
         "stored": world.broker._retained.get(node_topic(ROOT, NODE, "stored")),
     }
     return "\n".join(f"{name}: {value}" for name, value in said.items())
+
+
+def autopsy(task: asyncio.Task[None], *expected: type[BaseException]) -> None:
+    """What it died of is raised, unless it was cancelled or died of what was expected."""
+    if task.cancelled():
+        return
+    error = task.exception()
+    while isinstance(error, BaseExceptionGroup):
+        _, rest = error.split(expected)
+        if rest is None:
+            return
+        error = rest.exceptions[0]
+    if error is not None and not isinstance(error, expected):
+        raise error

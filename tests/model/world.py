@@ -14,12 +14,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
 
+from gateway.mqtt.broker import Message
+from gateway.wire.topics import node_topic
 from tests.model.backbone import Backbone, Database, Fuse, Killed
 from tests.model.books import Books
-from tests.model.broker import BoundedNetwork, ForgetfulBroker
+from tests.model.broker import ROOT, BoundedNetwork, ForgetfulBroker
 from tests.model.node import BROKER as EDGE
 from tests.model.node import NODE, Contents, Node
-from tests.model.verdict import is_at_rest
+from tests.model.verdict import autopsy, is_at_rest
 from tests.rig.sim_time import SimLoop, virtual_time
 from tests.spool.simdisk import PowerCut, SimDisk
 
@@ -30,7 +32,7 @@ GONE_S = 25 * 3600.0
 
 
 class World:
-    """Everything. `flush_s` 0 is a database whose yes is durable."""
+    """Everything. `flush_s` 0 is a database whose yes is durable; where it `is_mild`, nobody forgets anything."""
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class World:
         flush_s: float,
         receive_maximum: int,
         maximum_packet: int | None,
+        is_mild: bool,
         seed: int,
     ) -> None:
         self.loop, self._stack = SimLoop(), ExitStack()
@@ -48,7 +51,7 @@ class World:
         self._stack.callback(self.loop.close)
         self._problems: list[BaseException] = []
         self.loop.set_exception_handler(self._complain)
-        self.confirm, self._max_bytes = confirm, max_bytes
+        self.confirm, self._max_bytes, self._is_mild = confirm, max_bytes, is_mild
         shared = Path("/dev/shm")
         folder = tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)
         self._folder = Path(self._stack.enter_context(folder))
@@ -93,10 +96,10 @@ class World:
         if self._problems:
             raise self._problems[0]
         if self.node is not None and self.node.task.done():
-            _autopsy(self.node.task, PowerCut)
+            autopsy(self.node.task, PowerCut)
             self._bury_node()
         if self.backbone is not None and self.backbone.task.done():
-            _autopsy(self.backbone.task, Killed)
+            autopsy(self.backbone.task, Killed)
             self.backbone = None
 
     # The node.
@@ -177,7 +180,7 @@ class World:
         may_double = self.node is not None and unchecked is not None and unchecked < self.node.spool.next
         self.image = image, dict(self.books.owed), may_double
 
-    def put_card_back(self, count: int, restarts: bool) -> None:
+    def put_card_back(self, count: int, restarts: bool, is_cleared: bool) -> None:
         """The old image takes the card's place; its node records before it has a broker, and perhaps dies once more.
 
         The protocol's condition: the ledger has heard of what was published, and answers when the node comes.
@@ -193,6 +196,8 @@ class World:
         self.books.was_put_back = True
         self.books.may_double |= may_double
         self.network.hole(EDGE.client_id)
+        if is_cleared:  # somebody has removed the retained word: the birth is answered
+            self.broker.publish(Message(node_topic(ROOT, NODE, "stored"), b"", 1, True))
         for life in range(1 + restarts):
             if life:
                 self.kill_node(cuts_power=False)
@@ -236,6 +241,20 @@ class World:
         for file in self._folder.glob("ledger.sqlite*"):
             file.unlink()
 
+    def end_broker(self, **forgets: bool) -> None:
+        """In order, or without what it forgets."""
+        if self._is_mild:
+            self.broker.stop()
+        else:
+            self.broker.crash(**forgets)
+
+    def end_database(self, *, crashes: bool) -> None:
+        """In order, or with what it had not made durable."""
+        if crashes and not self._is_mild:
+            self.database.crash()
+        else:
+            self.database.stop()
+
     # Everything.
 
     def mend(self) -> None:
@@ -266,17 +285,3 @@ class World:
             # Spools that their node does not list any more are closed after a day, which is slept through.
             self.loop.sleep_through(GONE_S)
             self.wait(60.0)
-
-
-def _autopsy(task: asyncio.Task[None], *expected: type[BaseException]) -> None:
-    """What it died of is raised, unless it was cancelled or died of what was expected."""
-    if task.cancelled():
-        return
-    error = task.exception()
-    while isinstance(error, BaseExceptionGroup):
-        _, rest = error.split(expected)
-        if rest is None:
-            return
-        error = rest.exceptions[0]
-    if error is not None and not isinstance(error, expected):
-        raise error

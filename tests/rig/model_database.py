@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gateway.ingest.points import Note, Point
-from gateway.ingest.sinks.base import Rejection, Unavailable
+from gateway.ingest.sinks.base import Held, Rejection, Span, Unavailable
+from gateway.spool.intervals import Intervals
 from gateway.wire.times import MS
 
 Key = tuple[str, str, str, int]
@@ -85,6 +86,18 @@ class ModelDatabase:
         """See Sink."""
         self._check()
         return not self._flush_s or (mark == str(self.life) and self._get(last) is not None)
+
+    def held(self, spans: Sequence[Span]) -> Held | None:
+        """See Sink."""
+        self._check()
+        if not self._flush_s:
+            return None
+        found: Held = {}
+        for point in self.points():
+            name, node, _, _ = _key(point)
+            if point.seq and any(span[:2] == (name, node) and span[2] <= point.stamp <= span[3] for span in spans):
+                found.setdefault((node, f"{point.spool:08x}"), Intervals()).add(point.seq)
+        return found
 
     def count(self, node: str, device: str, from_at: int, to_at: int) -> int:
         """See Sink."""

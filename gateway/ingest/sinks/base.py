@@ -1,12 +1,13 @@
-"""What a sink is: a place where readings come to rest, behind six calls. All of them block; one thread calls them."""
+"""What a sink is: a place where readings come to rest, behind seven calls. All of them block; one thread calls them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.ingest.points import Note, Point
+from gateway.spool.intervals import Intervals
 
 
 class Unavailable(Exception):
@@ -31,6 +32,19 @@ class Rejection:
     why: str
 
 
+class Span(NamedTuple):
+    """Where numbered points lie: a measurement of a node, and the first and last time (ns, as stored)."""
+
+    measurement: str
+    node: str
+    first_at: int
+    last_at: int
+
+
+Held = dict[tuple[str, str], Intervals]
+"""Numbers by node and spool."""
+
+
 class Sink(Protocol):
     """Writing the same point twice changes nothing. Everything may raise Unavailable."""
 
@@ -51,6 +65,10 @@ class Sink(Protocol):
 
     def confirm(self, mark: str | None, last: Point | Note) -> bool:
         """True when the batch that was written after `mark` and ended with `last` is durably stored."""
+        ...
+
+    def held(self, spans: Sequence[Span]) -> Held | None:
+        """All numbers that are there within these spans, and perhaps more; None where this sink cannot tell."""
         ...
 
     def count(self, node: str, device: str, from_at: int, to_at: int) -> int:

@@ -30,7 +30,7 @@ from urllib3.exceptions import HTTPError
 from gateway.ingest.lines import encode_points
 from gateway.ingest.points import Note, Point
 from gateway.ingest.sinks import flux, victoria
-from gateway.ingest.sinks.base import Rejection, Unavailable
+from gateway.ingest.sinks.base import Held, Rejection, Span, Unavailable
 
 Dialect = Literal["influxdb", "victoriametrics"]
 VICTORIA_DURABLE_AFTER_S = 30.0
@@ -111,6 +111,12 @@ class InfluxSink:
         if self._known_dialect() == "victoriametrics":
             return (mark is None or victoria.started(self._get) == mark) and victoria.has(self._get, last)
         return flux.has(self._query, self._bucket, last)
+
+    def held(self, spans: Sequence[Span]) -> Held | None:
+        """The numbers there, from VictoriaMetrics; None: InfluxDB does not forget what it said yes to."""
+        if self._known_dialect() != "victoriametrics":
+            return None
+        return victoria.held(self._get, spans)
 
     def count(self, node: str, device: str, from_at: int, to_at: int) -> int:
         """How many readings of a device are stored with `from_at` <= t < `to_at` (ns, whole milliseconds)."""

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.ingest.points import Note, Point
-from gateway.ingest.sinks.base import Rejection, Unavailable
+from gateway.ingest.sinks.base import Held, Rejection, Span, Unavailable
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -76,6 +76,10 @@ class SqliteSink:
     def confirm(self, mark: str | None, last: Point | Note) -> bool:
         """True: see `mark`."""
         return True
+
+    def held(self, spans: Sequence[Span]) -> Held | None:
+        """None: nobody needs to ask."""
+        return None
 
     def write(self, points: Sequence[Point | Note]) -> list[Rejection]:
         """One transaction; on disk when this returns. Refuses nothing."""

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 from gateway.ingest.points import Note, Point
-from gateway.ingest.sinks.base import Unavailable
+from gateway.ingest.sinks.base import Held, Span, Unavailable
+from gateway.spool.intervals import Intervals
 from gateway.wire.times import MS
 from gateway.wire.topics import CLASSES
 
 Get = Callable[[str], str]
 _STARTED = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
-_DAY_MS = 86_400_000
+_DAY_MS, _HOUR_MS, _NEAR_MS = 86_400_000, 3_600_000, 10_000
 _MOST_REQUESTS = 400
 
 
@@ -58,6 +60,36 @@ def count(get: Get, node: str, device: str, from_at: int, to_at: int) -> int:
     return total
 
 
+def held(get: Get, spans: Sequence[Span]) -> Held:
+    """The numbers that can be read back within these spans: a number is a pair of samples, `…_seq` and `…_spool`."""
+    found: Held = {}
+    for node, names, first_ms, last_ms in _questions(spans):
+        match = f'{{__name__=~"^({"|".join(names)})_(seq|spool)$",node="{node}"}}'
+        pairs: dict[tuple[tuple[str, str], ...], dict[str, dict[int, float]]] = {}
+        for labels, samples in _series(get, match, first_ms, last_ms):
+            name, _, field = labels.pop("__name__").rpartition("_")
+            pairs.setdefault((("", name), *sorted(labels.items())), {})[field] = samples
+        for fields in pairs.values():
+            spools = fields.get("spool", {})
+            for at_ms, seq in fields.get("seq", {}).items():
+                if at_ms in spools:
+                    found.setdefault((node, f"{int(spools[at_ms]):08x}"), Intervals()).add(int(seq))
+    return found
+
+
+def _questions(spans: Sequence[Span]) -> Iterator[tuple[str, list[str], int, int]]:
+    """Node, measurements, first and last ms of each question: what lies close together is one, an hour at most."""
+    by_node: dict[str, list[Span]] = {}
+    for span in spans:
+        by_node.setdefault(span.node, []).append(span)
+    for node, own in by_node.items():
+        names = sorted({span.measurement for span in own})
+        near = Intervals((span.first_at // MS // _NEAR_MS, span.last_at // MS // _NEAR_MS) for span in own)
+        for first, last in near.ranges():
+            for start_ms in range(first * _NEAR_MS, (last + 1) * _NEAR_MS, _HOUR_MS):
+                yield node, names, start_ms, min(start_ms + _HOUR_MS, (last + 1) * _NEAR_MS) - 1
+
+
 def _probe(point: Point | Note) -> tuple[str, float | None]:
     """Series name and value by which a point is recognised."""
     if isinstance(point, Point):
@@ -67,10 +99,18 @@ def _probe(point: Point | Note) -> tuple[str, float | None]:
     return f"{point.measurement}_{next(iter(point.fields))}", None
 
 
-def _export(
-    get: Get, names: str, node: str, device: str, first_ms: int, last_ms: int
-) -> Iterator[dict[str, list[float]]]:
+def _export(get: Get, names: str, node: str, device: str, first_ms: int, last_ms: int) -> Iterator[dict[str, Any]]:
     match = f'{{__name__=~"{names}",node="{node}",device="{device}"}}'
+    yield from _rows(get, match, first_ms, last_ms)
+
+
+def _series(get: Get, match: str, first_ms: int, last_ms: int) -> Iterator[tuple[dict[str, str], dict[int, float]]]:
+    """Labels and samples (time in ms → value) of each series."""
+    for row in _rows(get, match, first_ms, last_ms):
+        yield row["metric"], dict(zip(row["timestamps"], row["values"], strict=True))
+
+
+def _rows(get: Get, match: str, first_ms: int, last_ms: int) -> Iterator[dict[str, Any]]:
     query = {"match[]": match, "start": f"{first_ms / 1000:.3f}", "end": f"{last_ms / 1000:.3f}"}
     for line in get(f"/api/v1/export?{urlencode(query)}").splitlines():
         yield json.loads(line)
