@@ -199,6 +199,9 @@ class Confirmation:
         self._upto.clear()
         self._spool.begin_again(self._name)
         self._numbers.begin_again(self._spool.pending(self._name))
+        if self._eras.unnamed:
+            self._spool.settle(self._name, 1, self._eras.unnamed)
+            self._numbers.ended(1, self._eras.unnamed)
 
     def _miss(self, era: Era, first: int, last: int) -> None:
         """The ledger misses these: what of them can no longer be sent must be declared."""

@@ -81,6 +81,11 @@ class Eras:
         return next((era for era in self.all() if era.overlap(number, number)), self.all()[0])
 
     @property
+    def unnamed(self) -> int:
+        """Numbers up to this one belonged to eras that are forgotten: they must not be sent any more."""
+        return self._starts[0][1]
+
+    @property
     def current(self) -> Era:
         """The one that goes on."""
         return self.all()[-1]
@@ -115,10 +120,13 @@ class Eras:
     def begin(self, first: int) -> tuple[str, str] | None:
         """Numbers from `first` on get a new id; returns the old id and the new one.
 
-        None, and nothing happens, when there are 16 eras already: somebody plays with the backbone's word.
+        Where there are 16 eras already the oldest is forgotten if all its numbers are settled; else None, and nothing
+        happens: somebody plays with the backbone's word.
         """
         old = self._starts[-1][0]
         starts = [(id_, base) for id_, base in self._starts if base < first - 1]
+        while len(starts) >= MAX_ERAS and self._spool.is_settled(starts[1][1]):
+            del starts[0]
         if len(starts) >= MAX_ERAS:
             return None
         new = self._new_id()

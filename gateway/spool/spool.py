@@ -174,6 +174,10 @@ class Spool:
         """The ranges of `first` … `last` that the outlet still has to bring out: neither settled, lost nor gone."""
         return self._books.state.owed([outlet], first, last)
 
+    def is_settled(self, last: int) -> bool:
+        """True when no outlet owes anything up to this number."""
+        return not self._books.state.owed(self._books.outlets, 1, last)
+
     def begin_again(self, outlet: str) -> None:
         """Nothing of what is still held counts as settled by this outlet any more; durable with the next commit."""
         self._books.begin_again(outlet)

@@ -416,3 +416,20 @@ async def test_with_confirm_broker_silence_is_no_matter(tmp_path: Path) -> None:
         await b.until(lambda: b.outlet.unsettled == 0, "settled")
         b.time += 1000
         assert not b.outlet.word.is_silent()
+
+
+async def test_what_belonged_to_a_forgotten_era_is_never_sent_under_another_name(tmp_path: Path) -> None:
+    """Even when a new ledger asks for everything again."""
+    async with bench(tmp_path) as b, b.connected() as wire:
+        for _ in range(MAX_ERAS + 3):
+            await sent(b, wire, 2)
+            b.hear(2)
+            assert b.eras.begin(b.spool.next) is not None  # as where its card was put back
+        assert b.eras.unnamed == 8
+        named = {era.id for era in b.eras.all()}
+        wire.sent.clear()
+        b.hear(0, ledger="another")
+        assert b.outlet.unsettled == b.spool.committed - b.eras.unnamed
+        await b.until(lambda: len(wire.names) == b.outlet.unsettled, "all that has a name")
+        assert {spool for spool, _ in wire.names} <= named
+        assert min(seq for _, seq in wire.names) == 1

@@ -93,6 +93,19 @@ async def test_the_number_of_eras_is_bounded(tmp_path: Path) -> None:
         assert len(eras.all()) == MAX_ERAS
 
 
+async def test_the_oldest_era_makes_room_when_it_is_settled(tmp_path: Path) -> None:
+    """A card that was put back very often, and its node heard each time: every life gets numbers of its own."""
+    async with spool_at(tmp_path) as spool:
+        await fill(spool, 4 * MAX_ERAS)
+        eras = eras_of(spool)
+        for first in range(3, 4 * MAX_ERAS):
+            spool.settle("main", 1, first - 2)
+            assert eras.begin(first) is not None
+        assert len(eras.all()) == MAX_ERAS
+        assert eras.unnamed == 4 * MAX_ERAS - 1 - MAX_ERAS
+        assert spool.id not in eras.held()
+
+
 async def test_the_ledger_an_outlet_heard_is_remembered(tmp_path: Path) -> None:
     async with spool_at(tmp_path) as spool:
         eras = eras_of(spool)
