@@ -27,16 +27,16 @@ from functools import partial
 from typing import Literal
 
 from drivers.core.contract import Driver, FixedBits, Option, Options, Telling, Truncated, Uplink
+from drivers.radio import _decentlab_words as words
+from drivers.radio._decentlab_words import Numbers, Words
 from drivers.radio._payload import MISSING, NO_LINE, SUSPECT, WIRING, Moving, Payload, telling, tellings
 
 VERSION = 2
-_ZERO = 32768
+_ZERO = words.ZERO
 _BAR_KPA = 100
 _LOOP_A = (0.0036, 0.021)
 """Outside it a 4 to 20 mA loop is broken or shorted (NAMUR NE 43)."""
 
-Words = tuple[int, ...]
-Numbers = Mapping[str, float]
 Report = tuple[dict[str, float], dict[str, int], dict[str, "str | int"]]
 
 
@@ -107,15 +107,6 @@ def _climate(x: Words, p: Numbers) -> Report:
     return {"air_temperature": 175 * x[0] / 65535 - 45, "relative_humidity": 100 * x[1] / 65535}, {}, {}
 
 
-def _of_range(moving: Moving, t: float, p: Numbers) -> Words:
-    share = (moving.depth_m(t) * 0.0981 - p["p_min"]) / (p["p_max"] - p["p_min"])
-    return round(16384 + 32768 * share), round((moving.water_c(t) + 50) / 0.003125) + 384
-
-
-def _of_kp(moving: Moving, t: float, p: Numbers) -> Words:
-    return round(_ZERO + moving.depth_m(t) * 0.0981 * p["kp"]), _ZERO + round(moving.water_c(t) * 256)
-
-
 _P_MIN, _P_MAX = "lowest pressure of the range it was ordered with, bar", "highest pressure of that range, bar"
 _KP = {"kp": (8192.0, "steps a bar: the number behind kp= in its order")}
 _ORDER = "What its bytes mean stands in its order, not in them: on another range they are another pressure."
@@ -133,7 +124,7 @@ DEVICES = {
         words=2,
         quantities=("water_pressure", "water_temperature"),
         read=_range,
-        simulate=_of_range,
+        simulate=words.of_range,
         parameters={"p_min": (-1.0, _P_MIN), "p_max": (10.0, _P_MAX)},
         quirks=(_ORDER,),
     ),
@@ -142,7 +133,7 @@ DEVICES = {
         words=2,
         quantities=("water_pressure", "water_temperature"),
         read=_range,
-        simulate=_of_range,
+        simulate=words.of_range,
         parameters={"p_min": (0.0, _P_MIN), "p_max": (1.0, _P_MAX)},
         quirks=(_ORDER,),
     ),
@@ -151,7 +142,7 @@ DEVICES = {
         words=2,
         quantities=("water_pressure", "water_temperature"),
         read=_keller36,
-        simulate=_of_kp,
+        simulate=words.of_kp,
         parameters=_KP,
         quirks=(_ORDER,),
     ),
@@ -161,7 +152,7 @@ DEVICES = {
         quantities=("water_pressure", "device_temperature", "water_temperature", "conductivity"),
         read=_keller36ctd,
         simulate=lambda moving, t, p: (
-            *(_of_kp(moving, t, p)),
+            *(words.of_kp(moving, t, p)),
             _ZERO + round(moving.water_c(t) * 256),
             _ZERO + round(moving.near("salt", t, 0.4, 0.1) * 1024),
         ),
@@ -187,7 +178,7 @@ DEVICES = {
         words=4,
         quantities=("rain", "rain_counter"),
         read=_rain,
-        simulate=lambda moving, t, p: (int(t) // 600 % 4, 600, int(t) // 600 % 65536, 0),
+        simulate=lambda moving, t, p: words.tips(int(t) // 600),
         parameters={"resolution": (0.1, "mm of rain a tip: 0.1 or 0.2, on its label")},
         device_class="weather",
         quirks=("An uplink that is lost loses its rain, not its counter: add up from rain_counter.",),

@@ -152,3 +152,15 @@ def test_a_channel_that_the_site_named_is_announced() -> None:
         "water_temperature",
     )
     assert find("dragino-dds").may_give({"probe": "soil_temperature"})[-1] == "soil_temperature"
+
+
+def test_the_simulated_rain_gauge_counts_what_it_tells() -> None:
+    gauge = find("decentlab-dl-tbrg")
+    assert gauge.simulate is not None
+    assert isinstance(gauge.kind, Uplink)
+    instrument, last = gauge.simulate(1, 0), None
+    for t in range(0, 600 * 40, 600):
+        (telling,) = gauge.kind.decode(instrument.tick(float(t)), 1, {})
+        values = telling.decoded.values
+        assert last is None or values["rain_counter"] - last == pytest.approx(values["rain"])
+        last = values["rain_counter"]
