@@ -10,9 +10,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class DeviceAccount:
-    """One device: readings put on the line whole, readings heard by the node, readings and events numbered, stored."""
+    """One device: readings put on the line whole, readings heard by the node, readings and events numbered, stored.
 
-    said: int
+    Of a real one nobody knows what it said.
+    """
+
+    said: int | None
     heard: int
     owed: int
     stored: int
@@ -80,9 +83,10 @@ def account(
     """The account of a run that has ended."""
     stored, duplicated = numbers_stored(database)
     devices = {
-        name: DeviceAccount(said[name], heard.get(name, 0), owed.get(name, 0), stored.get(name, 0)) for name in said
+        name: DeviceAccount(said.get(name), heard.get(name, 0), owed.get(name, 0), stored.get(name, 0))
+        for name in {**said, **heard}
     }
-    unheard = sum(max(0, one.said - one.heard) for one in devices.values())
+    unheard = sum(max(0, one.said - one.heard) for one in devices.values() if one.said is not None)
     total = sum(one.owed for one in devices.values())
     kept = sum(min(one.owed, one.stored) for one in devices.values())
     return Account(

@@ -13,7 +13,7 @@ import typer
 from drivers.core import registry
 from drivers.core.contract import Dialogue, Driver, Line, Listening, Options, Polled, Uplink
 from gateway.cli.places import fail
-from gateway.config.named import FILE, DriverFileError, read_map
+from gateway.config.named import FILE, DriverFileError, read_file
 from gateway.edge.control_place import closed_places
 from gateway.ops.texts import say
 from gateway.ports import Port, PortError, PortLost
@@ -52,13 +52,13 @@ AsJson = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
 
 def is_file(name: str) -> bool:
     """Whether a driver is called by the file that describes it."""
-    return name.startswith(FILE) or name.endswith(".toml")
+    return name.startswith(FILE) or name.endswith((".toml", ".py"))
 
 
 def choose_file(name: str) -> SiteMap:
     """What a file of a site's own describes. Ends the command (exit 2) where that is no driver."""
     try:
-        return read_map(Path(name.removeprefix(FILE)))
+        return read_file(Path(name.removeprefix(FILE)))
     except DriverFileError as error:
         fail(str(error))
 

@@ -22,6 +22,7 @@ from gateway.cli.chosen import (
     Settings,
     Stop,
     choose_driver,
+    is_file,
     parse_option,
 )
 from gateway.cli.places import configuration, fail
@@ -78,7 +79,7 @@ def add(
 
 def _name(driver: Driver, said: str, config: Path) -> str:
     """What the device's `driver` shall say; a file by its way from the configuration."""
-    if not (said.startswith(FILE) or said.endswith(".toml")):
+    if not is_file(said):
         return driver.name
     folder = config if config.is_dir() else config.parent
     return FILE + os.path.relpath(Path(said.removeprefix(FILE)).resolve(), folder.resolve())

@@ -15,17 +15,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 from drivers.core.registry import find
 from gateway import app
 from gateway.cli import whereabouts
 from gateway.cli.account import Account, account
+from gateway.cli.demo_parts import PARTS, Part, write_config
 from gateway.cli.readings import Reader, Seen, Wish
 from gateway.cli.table import Cell, Column, Table, has_colour
 from gateway.config import load
-from gateway.edge.control_place import make_own_folder
 from gateway.mqtt.link import Broker, Connection, stay_connected
 from gateway.ops.texts import say
 from gateway.sim.broker import EmbeddedBroker, Kind
@@ -38,83 +38,32 @@ SETTLE_S = 15.0
 _DRAW_EVERY_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One instrument of the demo, and the quantities that its table shows."""
+def run(
+    seconds: float,
+    *,
+    as_json: bool,
+    folder: Path | None,
+    broker: Kind | None = None,
+    real: Sequence[Part] = (),
+) -> int:
+    """Run the demo; the exit status. With `folder` its files are kept there; `broker` None takes what there is.
 
-    device: str
-    driver: str
-    every: str
-    shown: tuple[str, ...]
-
-
-PARTS = (
-    Part("pms-roof", "plantower-pmsx003", "", ("pm1", "pm2_5", "pm10")),
-    Part("canal-gauge", "ultrasonic-ff4", "1 s", ("distance",)),
-    Part(
-        "meter-main",
-        "eastron-sdm630",
-        "1 s",
-        ("voltage_l1", "voltage_l2", "voltage_l3", "active_power", "frequency", "energy_import"),
-    ),
-)
-
-
-def write_config(folder: Path, broker_url: str, ports: dict[str, Path]) -> Path:
-    """The configuration file of the demo's node and backbone, as a person would write it."""
-    devices = "".join(
-        f'\n[[device]]\nid = "{part.device}"\ndriver = "{part.driver}"\nport = "{ports[part.device]}"\n'
-        + (f'every = "{part.every}"\n' if part.every else "")
-        for part in PARTS
-    )
-    text = f"""[node]
-id = "demo"
-site = "tha-phae"
-{_control()}name = {{ th = "สาธิต ท่าแพ", en = "Demo, Tha Phae" }}
-clock = "trusted"
-
-[spool]
-path = "{folder}/spool"
-max_size = "100 MB"
-
-[mqtt]
-url = "{broker_url}"
-confirm = "stored"
-{devices}
-[ingest]
-state = "{folder}/ingest"
-mqtt = {{ url = "{broker_url}" }}
-sqlite = {{ path = "{folder}/readings.sqlite" }}
-"""
-    path = folder / "demo.toml"
-    path.write_text(text, "utf-8")
-    return path
-
-
-def _control() -> str:
-    """A place for the control socket that is the demo's own, so that a real node's is left alone."""
-    try:
-        return f'control = "{make_own_folder()}/control-demo-{os.getpid()}"\n'
-    except OSError:
-        return ""
-
-
-def run(seconds: float, *, as_json: bool, folder: Path | None, broker: Kind | None = None) -> int:
-    """Run the demo; the exit status. With `folder` its files are kept there; `broker` None takes what there is."""
+    `real` instruments are read beside the simulated ones; what they said is not known, only what was heard.
+    """
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        return asyncio.run(_run(folder.resolve(), broker, seconds, as_json=as_json))
+        return asyncio.run(_run(folder.resolve(), broker, real, seconds, as_json=as_json))
     with tempfile.TemporaryDirectory(prefix="lanna-demo-") as temporary:
-        return asyncio.run(_run(Path(temporary), broker, seconds, as_json=as_json))
+        return asyncio.run(_run(Path(temporary), broker, real, seconds, as_json=as_json))
 
 
-async def _run(folder: Path, kind: Kind | None, seconds: float, *, as_json: bool) -> int:
+async def _run(folder: Path, kind: Kind | None, real: Sequence[Part], seconds: float, *, as_json: bool) -> int:
     broker = EmbeddedBroker(folder / "broker", kind)
     await broker.start()
     try:
         whereabouts.write(broker.url, DEFAULT_ROOT)
         try:
-            found = await _demonstrate(folder, broker, seconds, as_json=as_json)
+            found = await _demonstrate(folder, broker, real, seconds, as_json=as_json)
         finally:
             whereabouts.remove()
     finally:
@@ -123,7 +72,9 @@ async def _run(folder: Path, kind: Kind | None, seconds: float, *, as_json: bool
     return 0 if found.is_clean else 1
 
 
-async def _demonstrate(folder: Path, broker: EmbeddedBroker, seconds: float, *, as_json: bool) -> Account:
+async def _demonstrate(
+    folder: Path, broker: EmbeddedBroker, real: Sequence[Part], seconds: float, *, as_json: bool
+) -> Account:
     ports = {part.device: folder / f"tty-{part.device}" for part in PARTS}
     lines = {
         part.device: SimulatedLine(
@@ -131,7 +82,7 @@ async def _demonstrate(folder: Path, broker: EmbeddedBroker, seconds: float, *, 
         )
         for number, part in enumerate(PARTS)
     }
-    config = load(write_config(folder, broker.url, ports))
+    config = load(write_config(folder, broker.url, ports, real))
     stop, ended, running = asyncio.Event(), asyncio.Event(), app.Running()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -140,14 +91,17 @@ async def _demonstrate(folder: Path, broker: EmbeddedBroker, seconds: float, *, 
     async with asyncio.TaskGroup() as group:
         sims = [group.create_task(line.run(), name=f"demo {name}") for name, line in lines.items()]
         system = group.create_task(app.run(config, stop, running), name="demo gateway")
-        view = group.create_task(_show(broker, as_json=as_json), name="demo view")
+        view = group.create_task(_show(broker, (*PARTS, *real), as_json=as_json), name="demo view")
         await _wait(ended, system, seconds)
         # From here on nothing new is owed: the instruments fall silent, and what they said has its time to arrive.
         for line in lines.values():
             for device in line.devices:
                 device.is_mute = True
-        await asyncio.sleep(GRACE_S)
         assert running.node is not None, "the demo's configuration has a node"
+        for part in real:
+            if (port := running.node.loans.find(part.port)) is not None:
+                await running.node.loans.withdraw(port, say("demo.end"))
+        await asyncio.sleep(GRACE_S)
         await running.node.drain(SETTLE_S)
         view.cancel()
         stop.set()
@@ -178,12 +132,12 @@ async def _wait(ended: asyncio.Event, system: asyncio.Task[None], seconds: float
 class _View:
     """The live table: one line a quantity, redrawn in place on a terminal, printed once in a while elsewhere."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, parts: Sequence[Part]) -> None:
         self._reader = reader
         self._latest: dict[str, Seen] = {}
         self._drawn = 0
         self._is_terminal = sys.stdout.isatty()
-        self._shown = {part.device: part.shown for part in PARTS}
+        self._shown = {part.device: part.shown for part in parts}
 
     def take(self, seen: Seen) -> None:
         """Remember the newest reading of a device."""
@@ -225,13 +179,17 @@ class _View:
                     yield [name, quantity, *rest]
 
 
-async def _show(broker: EmbeddedBroker, *, as_json: bool) -> None:
+async def _show(broker: EmbeddedBroker, parts: Sequence[Part], *, as_json: bool) -> None:
     """Subscribe like anyone else and show what comes."""
     if as_json:
         return
-    sys.stdout.write(say("demo.started", broker=f"{broker.kind} {broker.url}") + "\n\n")
+    sys.stdout.write(say("demo.started", broker=f"{broker.kind} {broker.url}") + "\n")
+    for part in parts:
+        if part.port:
+            sys.stdout.write(say("demo.real_one", device=part.device, driver=part.driver, port=part.port) + "\n")
+    sys.stdout.write("\n")
     reader = Reader(DEFAULT_ROOT, Wish())
-    view = _View(reader)
+    view = _View(reader, parts)
 
     async def use(connection: Connection) -> None:
         await connection.subscribe(*reader.wish.filters(DEFAULT_ROOT))
@@ -261,6 +219,6 @@ def _tell(found: Account, *, as_json: bool) -> None:
     sys.stdout.write("\n" + say("demo.summary", **found.headline) + "\n")
     columns = [Column(say(f"demo.column_{name}"), 8, align="right") for name in ("said", "heard", "owed", "stored")]
     table = Table([Column(say("tail.device"), 12), *columns])
-    rows = [[name, *map(str, astuple(figures))] for name, figures in found.devices.items()]
+    rows = [[name, *("-" if n is None else str(n) for n in astuple(each))] for name, each in found.devices.items()]
     sys.stdout.write("\n".join(table.render(rows)) + "\n")
     sys.stdout.write(say("demo.clean" if found.is_clean else "demo.not_clean") + "\n")

@@ -12,6 +12,7 @@ from drivers.core.contract import Driver, Uplink
 from gateway.cli import driver_shown as shown
 from gateway.cli.chosen import FAILED, AsJson, DriverName, choose_driver, choose_file, is_file
 from gateway.cli.driver_decode import decode
+from gateway.cli.driver_new import new
 from gateway.ops.texts import say
 
 app = typer.Typer(help=say("command.driver"), no_args_is_help=True)
@@ -67,6 +68,7 @@ def show(name: DriverName, as_json: AsJson = False) -> None:
 
 
 app.command(help=say("driver.decode"))(decode)
+app.command(help=say("driver_new.new"))(new)
 
 
 @app.command(help=say("driver.check"))

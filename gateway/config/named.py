@@ -1,4 +1,4 @@
-"""Drivers by what a configuration calls them: a name, an alias, or `file:PATH`, a register map of the site's own."""
+"""Drivers by what a configuration calls them: a name, an alias, or `file:PATH`, a register map or module of its own."""
 
 from __future__ import annotations
 
@@ -24,18 +24,21 @@ class DriverFileError(ValueError):
 def find_driver(name: str) -> Driver:
     """The driver of this name. Raises UnknownDriver, and DriverFileError for a file."""
     if name.startswith(FILE):
-        return read_map(Path(name.removeprefix(FILE))).driver
+        return read_file(Path(name.removeprefix(FILE))).driver
     from drivers.core.registry import find
 
     return find(name)
 
 
-def read_map(path: Path) -> SiteMap:
-    """The driver that a file describes, with its test vectors. Raises DriverFileError."""
+def read_file(path: Path) -> SiteMap:
+    """The driver that a file describes (*.toml) or makes (*.py), with its test vectors. Raises DriverFileError."""
     from drivers.core.load_map import MapError
     from drivers.site import load_site_map
+    from gateway.config.driver_module import ModuleError, load_module
 
     try:
+        if path.suffix == ".py":
+            return load_module(path)
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
@@ -44,7 +47,7 @@ def read_map(path: Path) -> SiteMap:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise DriverFileError(say("driver.unreadable_file", path=path, why=why)) from None
-    except MapError as error:
+    except (MapError, ModuleError) as error:
         raise DriverFileError(str(error)) from None
 
 
@@ -55,7 +58,7 @@ def site_drivers(tree: Mapping[str, Any], folder: Path) -> tuple[list[Driver], d
     wrong: dict[int, str] = {}
     for number, name in _named(tree):
         try:
-            found[name] = found.get(name) or replace(read_map(folder / name.removeprefix(FILE)).driver, name=name)
+            found[name] = found.get(name) or replace(read_file(folder / name.removeprefix(FILE)).driver, name=name)
         except DriverFileError as error:
             wrong[number] = str(error)
     return list(found.values()), wrong

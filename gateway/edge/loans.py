@@ -195,6 +195,13 @@ class Loans:
         self._event("port-borrowed", {"port": port.url, "by": borrower})
         await port.let_go()
 
+    async def withdraw(self, port: SharedPort, why: str) -> None:
+        """Close the port for good, without a word: nothing new shall come from it before the node ends."""
+        port.borrower = why
+        for device in port.devices:
+            self._since.setdefault(device, self._mono_ns())
+        await port.let_go()
+
     def take_back(self, port: SharedPort) -> None:
         """The borrower is done, or gone: the node may open the port again, and will when it is next needed."""
         lent = ("absent", port.why())

@@ -16,7 +16,7 @@ from drivers.core.registry import find
 from gateway.cli.device_trial import Tally
 from gateway.cli.device_verdict import judge
 from gateway.cli.root import build
-from gateway.config.named import read_map
+from gateway.config.named import read_file
 from gateway.ops import texts
 from gateway.sim.faults import Faults
 from gateway.sim.instrument import SimulatedDevice
@@ -67,7 +67,7 @@ def test_a_meter_that_works_and_one_at_another_address():
 
 def test_a_meter_that_only_its_site_knows():
     file = Path(__file__).parents[2] / "config" / "meters" / "pump-house.toml"
-    with on_a_line([SimulatedDevice(read_map(file).driver)]) as line:
+    with on_a_line([SimulatedDevice(read_file(file).driver)]) as line:
         for name in (file, f"file:{file}"):
             code, facts = trial(name, line.path, "--count", 1)
             assert (code, facts["driver"], facts["verdict"]["key"]) == (0, "pump-house", "good")

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.app.edge import build_node
 from gateway.config import check, load
-from gateway.config.named import DriverFileError, find_driver, read_map
+from gateway.config.named import DriverFileError, find_driver, read_file
 from gateway.ops import texts
 from gateway.spool.spool import Spool
 
@@ -123,7 +123,7 @@ def test_a_file_without_end_is_not_read(site):
     big = site / "meters" / "big.toml"
     big.write_bytes(b"#" * ((1 << 20) + 1))
     with pytest.raises(DriverFileError, match="bytes"):
-        read_map(big)
+        read_file(big)
     with pytest.raises(DriverFileError):
         find_driver("file:/dev/zero")
 
