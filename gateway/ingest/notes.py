@@ -13,6 +13,7 @@ STATES = {"ok": 0, "silent": 1, "faulty": 2, "absent": 3}
 """The numbers under which device states are stored."""
 
 _EVENT = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_NO_NAME = re.compile(r"[^a-z0-9]+")
 _MEMBERS_BOUND = 32
 _TEXT_BOUND = 256
 
@@ -59,32 +60,28 @@ def node_status_note(origin: Origin, status: payload.NodeStatus, now_at: int) ->
 
 
 def health_notes(node: str, health: payload.Health, intake: Intake, now_at: int) -> list[Note]:
-    """A node's own figures, and those of each of its devices."""
+    """A node's own figures, and those of each of its devices: every number of its health, counts by reason, too."""
     at = _when(health.t, intake, now_at)
-    fields: dict[str, float | int] = {
-        "spool_age_s": health.spool_age_s,
-        "spool_bytes": float(health.spool_bytes),
-        "loss_total": float(health.loss_total),
-        "clock_trusted": float(health.clock_trusted),
-        "unsettled": float(health.unsettled),
-        "unconfirmed": float(health.unconfirmed),
-        "resent": float(health.resent),
-        "refused": float(sum(health.refused.values())),
-        "ledger_silent": float(health.ledger_silent),
-    }
-    if health.hours_left is not None:
-        fields["hours_left"] = health.hours_left
-    notes = [Note("node_health", Origin(node, "", ""), at, fields)]
-    for device, figures in health.devices.items():
-        counters: dict[str, float | int] = {
-            "readings": float(figures.readings),
-            "frames": float(figures.frames),
-            "rejected": float(sum(figures.rejected.values())),
-            "discarded_bytes": float(figures.discarded_bytes),
-            "borrowed_s": figures.borrowed_s,
-        }
-        notes.append(Note("node_health", Origin(node, "", device), at, counters, text={"rejected": figures.rejected}))
+    fields = payload.figures(health) | _counts("refused", health.refused) | _reasons("lost", health.losses)
+    text: dict[str, object] = {"losses": health.losses, "clock_doubt": health.clock_doubt, "link": health.link}
+    notes = [Note("node_health", Origin(node, "", ""), at, fields, text=text)]
+    for device, said in health.devices.items():
+        counters = payload.figures(said) | _counts("rejected", said.rejected)
+        notes.append(Note("node_health", Origin(node, "", device), at, counters, text={"rejected": said.rejected}))
     return notes
+
+
+def _counts(name: str, counts: Mapping[str, int]) -> dict[str, float]:
+    """All of them together, and each by its reason."""
+    total = sum(counts.values())
+    return ({name: float(total)} if _fits(total) else {}) | _reasons(name, counts)
+
+
+def _reasons(name: str, counts: Mapping[str, int]) -> dict[str, float]:
+    """`rejected_integrity`, `lost_spool_bound`: the first 32 reasons as fields."""
+    slugs = ((_NO_NAME.sub("_", reason.lower()).strip("_"), count) for reason, count in counts.items())
+    named = [(f"{name}_{slug}"[:64], float(count)) for slug, count in slugs if slug and _fits(count)]
+    return {field: count for field, count in named[:_MEMBERS_BOUND] if is_quantity(field)}
 
 
 def device_status_note(origin: Origin, status: payload.DeviceStatus, intake: Intake, now_at: int) -> Note:

@@ -234,6 +234,12 @@ def encode(message: msgspec.Struct) -> bytes:
     return _encoder.encode(message)
 
 
+def figures(message: msgspec.Struct) -> dict[str, float]:
+    """The members of a payload that are plain numbers and fit into a float, by name."""
+    values = ((name, getattr(message, name)) for name in message.__struct_fields__)
+    return {name: float(value) for name, value in values if isinstance(value, int | float) and abs(value) < 1e300}
+
+
 def encode_lost(declared: Lost) -> bytes:
     """JSON text of a `lost` message."""
     return _encoder.encode(declared)

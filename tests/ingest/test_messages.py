@@ -192,6 +192,28 @@ SCRAP = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=8,
 )
+
+
+def test_every_number_of_a_nodes_health_is_stored_and_each_reason_by_its_name() -> None:
+    device = {"state": "ok", "readings": 3, "missed": 2, "rejected": {"Integrity": 4, "FixedBits": 1}}
+    said = {
+        **{"t": T, "hours_left": 12.5, "undated": 7, "never_dated": 3, "clock_steps": 2, "clock_doubt": "stepped"},
+        **{"loss_total": 5, "losses": {"spool bound": 4, "disk full": 1, "!?": 9}, "refused": {"not authorized": 6}},
+        **{"spool_bytes": 10**400, "devices": {"pms": device}},
+    }
+    node, pms = read(f"{ROOT}/n1/health", said).points
+    assert isinstance(node, Note)
+    assert isinstance(pms, Note)
+    expected = {"hours_left": 12.5, "undated": 7.0, "never_dated": 3.0, "clock_steps": 2.0, "loss_total": 5.0}
+    expected |= {"lost_spool_bound": 4.0, "lost_disk_full": 1.0, "refused": 6.0, "refused_not_authorized": 6.0}
+    assert expected.items() <= node.fields.items()
+    assert {"spool_age_s", "clock_trusted", "unsettled", "unconfirmed", "resent", "ledger_silent"} <= set(node.fields)
+    assert "spool_bytes" not in node.fields, "no float holds it"
+    assert node.text["clock_doubt"] == "stepped"
+    expected = {"readings": 3.0, "missed": 2.0, "rejected": 5.0, "rejected_integrity": 4.0, "rejected_fixedbits": 1.0}
+    assert expected.items() <= pms.fields.items()
+
+
 KINDS = ("air/pms/reading", "air/backlog", "air/pms/event", "status", "about", "health", "lost", "air/pms/about")
 
 
