@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
-from math import isfinite
+from math import floor, isfinite
 from typing import NamedTuple
 
 TH_ID = "th-pcd-2566"
 US_ID = "us-epa-2024"
 _LARGEST = 10**9
+_NEAR = 1e-3
+"""Of a step: far more than floats err there, far less than a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,12 @@ def _steps(concentration: Decimal | float, step: Decimal, rounding: str) -> int:
     """Whole steps in a concentration; below 0 counts as 0. Raises ValueError for NaN and infinities."""
     if not isfinite(concentration) or concentration > _LARGEST:
         raise ValueError(f"a concentration of {concentration} has no index")
+    if isinstance(concentration, float):
+        # In the middle of a step floats cannot be wrong; at its edges decimals decide.
+        steps = concentration / float(step) + (0.5 if rounding == ROUND_HALF_UP else 0.0)
+        whole = floor(steps)
+        if _NEAR < steps - whole < 1 - _NEAR:
+            return max(0, whole)
     # A float mean of equal numbers may come out a hair below them; six decimals are far finer than any instrument.
     number = concentration if isinstance(concentration, Decimal) else Decimal(repr(round(concentration, 6)))
     return max(0, int((number / step).to_integral_value(rounding)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.meaning.flags import NOT_EVALUATED
+from gateway.meaning.flags import MISSING, NOT_EVALUATED, verdict
 from gateway.meaning.kinds.alarm import Alarm, taken_ids
 from gateway.meaning.kinds.energy import Total
 from gateway.meaning.kinds.parts import HIDDEN, RAW, Named
@@ -39,6 +39,7 @@ class Chain:
         """Other devices' quantities that it looks at, as `device/quantity`."""
         self.makes = frozenset(name for step in self.steps for name in said_of(step).makes)
         self._all: tuple[Step, ...] = (*self.steps, *self.alarms)
+        self._late = tuple(step for step in self._all if not _remembers(step))
         self._keys = _keys(self._all)
         self._previous_at = 0
 
@@ -56,9 +57,7 @@ class Chain:
         results = {name: {"instrument": flag} for name, flag in quality.items() if flag != NOT_EVALUATED}
         values = Values(numbers, results)
         trace = []
-        for step in self._all:
-            if context.is_late and _remembers(step):
-                continue
+        for step in self._late if context.is_late else self._all:
             values = step(values, context)
             trace.append((step, values))
         events = values.events
@@ -148,12 +147,15 @@ def _keys(steps: Sequence[Step]) -> list[str]:
 
 
 def _published(values: Values) -> tuple[dict[str, float], dict[str, int]]:
-    numbers = {name: value for name, value in values.numbers.items() if not name.startswith(HIDDEN)}
-    results = values.results
-    flags = {name: 1 if results.get(name) is INSIDE else values.flag(name) for name in numbers}
-    for name in results:
-        if name not in flags and values.flag(name) == 9:
-            flags[name] = 9
+    numbers = {name: value for name, value in values.numbers.items() if name[0] != HIDDEN}
+    flags = {}
+    found = values.results.get
+    for name in numbers:
+        results = found(name)
+        flags[name] = 1 if results is INSIDE else NOT_EVALUATED if results is None else verdict(results)
+    for name, results in values.results.items():
+        if name not in flags and verdict(results) == MISSING:
+            flags[name] = MISSING
     return numbers, flags
 
 

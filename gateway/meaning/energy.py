@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from math import hypot
 
 from gateway.meaning.counter import CarriedTotal
@@ -14,8 +15,12 @@ from gateway.meaning.flags import GOOD, NOT_EVALUATED, SUSPECT, worst
 from gateway.meaning.state import SECOND, State, integer, items, number, opened, usable
 
 _PHASES = ("", "_l1", "_l2", "_l3")
-_TRIANGLE = ("active_power", "reactive_power", "apparent_power")
-_PRODUCT = ("voltage", "current", "power_factor", "active_power")
+_TRIANGLES = tuple(
+    tuple(name + phase for name in ("active_power", "reactive_power", "apparent_power")) for phase in _PHASES
+)
+_PRODUCTS = tuple(
+    tuple(name + phase for name in ("voltage", "current", "power_factor", "active_power")) for phase in _PHASES
+)
 
 
 def energy_total(most_w: float, *, wraps_at_kwh: float | None = None, resolution_kwh: float = 0.01) -> CarriedTotal:
@@ -35,13 +40,17 @@ def primary(values: Mapping[str, float], ct: float = 1.0, vt: float = 1.0) -> di
     if not (0 < ct < float("inf") and 0 < vt < float("inf")):
         raise ValueError(f"transformer ratios are numbers over 0, not {ct} and {vt}")
 
-    def ratio(name: str) -> float:
-        match = _RATIO.match(name)
-        if match is None:
-            return 1.0
-        return vt if match["voltage"] else ct if match["current"] else ct * vt
+    ratios = (1.0, vt, ct, ct * vt)
+    return {name: value * ratios[_which(name)] for name, value in values.items()}
 
-    return {name: value * ratio(name) for name, value in values.items()}
+
+@lru_cache(maxsize=1024)
+def _which(name: str) -> int:
+    """How a quantity depends on transformers: not, on the voltage's, on the current's, on both."""
+    match = _RATIO.match(name)
+    if match is None:
+        return 0
+    return 1 if match["voltage"] else 2 if match["current"] else 3
 
 
 _SIGNED = re.compile(r"(?:active|reactive)_power|power_factor|power_dc|power_demand|energy_net")
@@ -67,16 +76,18 @@ def power_consistency(
     compared. A three-phase meter has no plain voltage, so P = U I pf is a check of single phases.
     """
     flags: dict[str, int] = {}
-    for phase in _PHASES:
-        p, q, s = (values.get(name + phase) for name in _TRIANGLE)
+    get = values.get
+    for triangle, product in zip(_TRIANGLES, _PRODUCTS, strict=True):
+        p, q, s = map(get, triangle)
         if p is not None and q is not None and s is not None:
-            flag = _compare(hypot(p, q), s, s, tolerance, floor_va)
-            flags |= {name + phase: flag for name in _TRIANGLE}
-        u, i, factor, p = (values.get(name + phase) for name in _PRODUCT)
+            flags |= dict.fromkeys(triangle, _compare(hypot(p, q), s, s, tolerance, floor_va))
+        u, i, factor, p = map(get, product)
         if u is not None and i is not None and factor is not None and p is not None:
             # Some meters give the power factor without its sign.
             flag = _compare(abs(u * i * factor), abs(p), abs(u * i), tolerance, floor_va)
-            flags |= {name + phase: worst((flag, flags.get(name + phase, flag))) for name in _PRODUCT}
+            for name in product:
+                before = flags.get(name)
+                flags[name] = flag if before is None or before == flag else worst((flag, before))
     return flags
 
 

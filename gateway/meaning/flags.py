@@ -12,7 +12,7 @@ GOOD, NOT_EVALUATED, SUSPECT, FAIL, MISSING = 1, 2, 3, 4, 9
 MAY_FAIL = frozenset({"gross-range", "instrument"})
 """Only these may hide a number from a naive reader. What another test fails counts as suspect: records are real."""
 
-_RANK = {MISSING: 0, NOT_EVALUATED: 1, GOOD: 2, SUSPECT: 3, FAIL: 4}
+_WORST_FIRST = (FAIL, SUSPECT, GOOD, NOT_EVALUATED, MISSING)
 
 
 class Result(NamedTuple):
@@ -34,15 +34,27 @@ class QualityTest(Keeper, Protocol):
 
 def worst(flags: Iterable[int]) -> int:
     """Combination as in ioos_qc: fail, suspect, good, not evaluated, missing; 2 when there is nothing to combine."""
-    return max(flags, key=_RANK.__getitem__, default=NOT_EVALUATED)
+    # In the order of severity, by membership: this is asked several times for every value of every reading.
+    found = flags if isinstance(flags, list | tuple | dict) else tuple(flags)
+    for flag in _WORST_FIRST:
+        if flag in found:
+            return flag
+    if found:
+        raise ValueError(f"{found} are no QARTOD flags")
+    return NOT_EVALUATED
 
 
 def verdict(results: Mapping[str, int]) -> int:
     """The value's own flag from each test's result: the worst, where only `MAY_FAIL` tests can give 4."""
-    flag = worst(results.values())
-    if flag == FAIL and not any(own == FAIL and test.partition(":")[0] in MAY_FAIL for test, own in results.items()):
+    flags = results.values()
+    if FAIL in flags:
+        is_hidden = any(own == FAIL and test.partition(":")[0] in MAY_FAIL for test, own in results.items())
+        return FAIL if is_hidden else SUSPECT
+    if SUSPECT in flags:
         return SUSPECT
-    return flag
+    if GOOD in flags:
+        return GOOD
+    return MISSING if MISSING in flags and NOT_EVALUATED not in flags else NOT_EVALUATED
 
 
 def judge(test: QualityTest, series: Iterable[tuple[int, float | None]]) -> list[int]:

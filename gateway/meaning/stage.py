@@ -130,9 +130,9 @@ class RateOfRise:
             return None
         middle = (times[0] + times[-1]) // 2
         hours = [(time - middle) / HOUR_NS for time in times]
-        hour, stage = sum(hours) / len(hours), sum(stages) / len(stages)
-        rise: float = sum(map(mul, hours, stages)) - hour * stage * len(hours)
-        run: float = sum(map(mul, hours, hours)) - hour * hour * len(hours)
+        count, hours_sum = len(hours), sum(hours)
+        rise: float = sum(map(mul, hours, stages)) - hours_sum * sum(stages) / count
+        run: float = sum(map(mul, hours, hours)) - hours_sum * hours_sum / count
         return rise / run
 
     def state(self) -> State:

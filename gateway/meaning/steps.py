@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from gateway.meaning.flags import MISSING, verdict, worst
+from gateway.meaning.flags import MISSING, NOT_EVALUATED, verdict, worst
 
 Results = Mapping[str, Mapping[str, int]]
 """Quantity → test → flag."""
@@ -41,26 +41,28 @@ class Context:
     neighbours: Mapping[str, Sample] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
+_NOTHING: Mapping[str, Mapping[str, int]] = {}
+
+
+class Values(NamedTuple):
     """A reading on its way. `results` keeps each test's own flag for explanation; `revised` are results of the reading
-    before that became known only now."""
+    before that became known only now. None of it is ever changed in place."""
 
     numbers: Mapping[str, float]
-    results: Results = field(default_factory=dict)
-    revised: Results = field(default_factory=dict)
+    results: Results = _NOTHING
+    revised: Results = _NOTHING
     events: tuple[Event, ...] = ()
 
     def flag(self, quantity: str) -> int:
         """The quantity's flag so far: 9 without a number or a result, 2 if no test has spoken."""
         results = self.results.get(quantity)
-        if results is None and quantity not in self.numbers:
-            return MISSING
-        return verdict(results or {})
+        if results is None:
+            return NOT_EVALUATED if quantity in self.numbers else MISSING
+        return verdict(results)
 
     def flag_of(self, *quantities: str) -> int:
         """What a figure derived from these quantities inherits."""
-        return worst(map(self.flag, quantities))
+        return worst([self.flag(quantity) for quantity in quantities])
 
     def put(
         self,
@@ -74,12 +76,16 @@ class Values:
             {**self.numbers, **numbers} if numbers else self.numbers,
             _added(self.results, results) if results else self.results,
             _added(self.revised, revised) if revised else self.revised,
-            (*self.events, *events),
+            (*self.events, *events) if events else self.events,
         )
 
 
 def _added(old: Results, new: Results) -> Results:
-    return {**old, **{quantity: {**old.get(quantity, {}), **tests} for quantity, tests in new.items()}}
+    merged = dict(old)
+    for quantity, tests in new.items():
+        before = merged.get(quantity)
+        merged[quantity] = {**before, **tests} if before else tests
+    return merged
 
 
 class Step(Protocol):

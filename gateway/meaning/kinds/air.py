@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.meaning import aqi
 from gateway.meaning.correction import FORMULAS, Formula, clamped
-from gateway.meaning.flags import FAIL
+from gateway.meaning.flags import FAIL, verdict
 from gateway.meaning.kinds.parts import HIDDEN, Base, Named, inherited
 from gateway.meaning.means import RunningMean
 from gateway.meaning.nowcast import RunningNowCast
@@ -16,13 +16,16 @@ from gateway.meaning.state import State, StateError, integer, opened
 from gateway.meaning.steps import Context, Event, Values
 
 _DAY_S, _HOUR_S = 86400.0, 3600.0
+_CORRECTED = "pm2_5_corrected"
 
 
 def _usable(values: Values, name: str) -> float | None:
     """A quantity's number unless it failed: what is wrong must not enter a mean."""
-    if values.flag(name) == FAIL:
+    results, numbers = values.results.get(name), values.numbers
+    if results is not None and FAIL in results.values() and verdict(results) == FAIL:
         return None
-    return values.numbers.get(HIDDEN + name, values.numbers.get(name))
+    value = numbers.get(name)
+    return numbers.get(HIDDEN + name, value) if name == _CORRECTED else value
 
 
 class Correction(Base):
@@ -187,18 +190,28 @@ class UsIndex(Base):
     def __init__(self, named: Named, coarse: RunningNowCast | None) -> None:
         super().__init__(named)
         self._coarse = coarse
+        self._known: dict[tuple[str, float], int | None] = {}
+        """Indices of the NowCasts of this hour: they change once an hour."""
 
     def __call__(self, values: Values, context: Context) -> Values:
         fine = values.numbers.get("pm2_5_nowcast")
         coarse = None if self._coarse is None else self._coarse.add(context.at, _usable(values, "pm10"))
-        found = [] if fine is None else [aqi.us("pm2_5", fine)]
+        found = [] if fine is None else [self._index("pm2_5", fine)]
         if coarse is not None:
-            found.append(aqi.us("pm10", coarse.value))
-        numbers = [each.aqi for each in found if each.aqi is not None]
+            found.append(self._index("pm10", coarse.value))
+        numbers = [each for each in found if each is not None]
         if not numbers or len(numbers) < len(found):
             return values
         results = inherited(values, "pm2_5_nowcast") if fine is not None else _COMPLETE
         return values.put({"aqi_us": float(max(numbers))}, {"aqi_us": results})
+
+    def _index(self, pollutant: str, value: float) -> int | None:
+        key = pollutant, value
+        if key not in self._known:
+            if len(self._known) > 8:
+                self._known.clear()
+            self._known[key] = aqi.us(pollutant, value).aqi
+        return self._known[key]
 
     def state(self) -> State:
         return {"kind": "aqi-us/1", "coarse": None if self._coarse is None else self._coarse.state()}

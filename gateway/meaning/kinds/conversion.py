@@ -56,8 +56,7 @@ class Calibration(Base):
         if value is None:
             return values
         result = calibrate(self.history, context.at, value)
-        after = changed(values, self.quantity, result.value)
-        return after.put(results={self.quantity: {"calibration": result.flag}})
+        return changed(values, self.quantity, result.value, "calibration", result.flag)
 
 
 def calibration_step(quantity: str, entries: Sequence[Entry[Curve]]) -> Calibration:
@@ -99,7 +98,7 @@ class Filter(Base):
         filtered = self._echoes.add(context.at, value)
         if filtered.value is None:  # outside the span that the filter takes: nothing to replace it with
             return values.put(results={name: {"filter": SUSPECT}})
-        return changed(values, name, filtered.value).put(results={name: {"filter": GOOD}})
+        return changed(values, name, filtered.value, "filter", GOOD)
 
     def state(self) -> State:
         return self._echoes.state()

@@ -82,6 +82,9 @@ def _total(said: Mapping[str, Any], facts: Facts) -> Total:
     return Total(Named("total", "1", detail, (target,)), sources, target, totals)
 
 
+_CONSISTENT = {flag: {"power-consistency": flag} for flag in (1, 2, 3)}
+
+
 class Consistency(Base):
     """S² = P² + Q² and P = U I pf, phase by phase."""
 
@@ -91,7 +94,7 @@ class Consistency(Base):
 
     def __call__(self, values: Values, context: Context) -> Values:
         flags = power_consistency(values.numbers, tolerance=self._tolerance, floor_va=self._floor_va)
-        return values.put(results={name: {"power-consistency": flag} for name, flag in flags.items()})
+        return values.put(results={name: _CONSISTENT[flag] for name, flag in flags.items()})
 
 
 def _consistency(said: Mapping[str, Any], facts: Facts) -> Consistency:

@@ -48,18 +48,21 @@ class Base:
         raise NotImplementedError
 
 
-def changed(values: Values, quantity: str, value: float) -> Values:
-    """The reading with another value for a quantity; the first one stays as `<quantity>_raw` with its flags."""
-    raw = quantity + RAW
+def changed(values: Values, quantity: str, value: float, test: str, flag: int) -> Values:
+    """The reading with another value for a quantity, and what is to be said of it; the first value stays as
+    `<quantity>_raw` with the flags it had."""
+    raw, found = quantity + RAW, {quantity: {test: flag}}
     if raw in values.numbers:
-        return values.put({quantity: value})
+        return values.put({quantity: value}, found)
     results = values.results.get(quantity)
-    return values.put({quantity: value, raw: values.numbers[quantity]}, {raw: results} if results else None)
+    if results:
+        found[raw] = dict(results)
+    return values.put({quantity: value, raw: values.numbers[quantity]}, found)
 
 
 def inherited(values: Values, *sources: str) -> Mapping[str, int]:
     """Results for what is derived of these quantities: each test that did not find them good, under its own name."""
-    flag = values.flag_of(*sources)
+    flag = values.flag(sources[0]) if len(sources) == 1 else values.flag_of(*sources)
     if flag in (GOOD, NOT_EVALUATED):
         return _PLAIN[flag]
     found = {INHERITED: GOOD}

@@ -38,6 +38,8 @@ class Vocabulary(Base):
                 continue
             found = INSIDE if span[0] <= value <= span[1] else _OUTSIDE
             before = results.get(name)
+            if before is found:
+                continue
             if before is None:
                 results[name] = found
             elif before.get("gross-range") != 4:
