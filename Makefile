@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check unit bench faults model format clean
+.PHONY: help demo test check unit bench faults walks model format clean
 
 help:
 	@echo "make demo   simulated instruments, a broker and a database on this machine; Ctrl-C ends it with a summary"
@@ -11,6 +11,7 @@ help:
 	@echo "make bench  measured figures, one JSON line each"
 	@echo "make faults every fault at full length, and a table of what was lost (hours)"
 	@echo "make model  random schedules of everything that can happen to the protocol: MODEL=2000 of them"
+	@echo "make walks  random walks of gauges and meters with injected faults: none unflagged, no energy made up"
 	@echo "make format rewrites the code in the project's style"
 
 demo: $(VENV)/run.stamp
@@ -33,6 +34,9 @@ unit: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench $(BENCH)
+
+walks: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.meaning.walks
 
 faults: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.faults --long $(FAULTS)

@@ -19,6 +19,7 @@ from gateway.config.steps import chain_of, facts_of
 from gateway.edge.clock import SystemClock
 from gateway.edge.combine import Method, default_method
 from gateway.edge.dating import Dating
+from gateway.edge.explaining import Explainer
 from gateway.edge.hours import FILE, Hours
 from gateway.edge.life import Duty
 from gateway.edge.loans import Loans, SharedPort
@@ -62,7 +63,7 @@ async def run_node(config: Config, node: said.Node, running: Running) -> None:
             beside = [
                 group.create_task(hours.keep(), name="hours"),
                 group.create_task(built.loans.obstacles.run(), name="obstacles"),
-                group.create_task(serve_control(built.loans, node.id, node.control), name="control"),
+                group.create_task(serve_control(built.loans, node.id, node.control, built.explain), name="control"),
             ]
             try:
                 await built.run()
@@ -82,7 +83,7 @@ def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | No
     clock = SystemClock(believes=table.clock == "trusted")
     dating = Dating(spool, clock, read_past(spool, clock.boot), wait_s=table.clock_wait_s)
     drivers = {device.id: find_driver(device.driver) for device in config.devices}
-    chains = {device.id: _chain(device, drivers[device.id]) for device in config.devices}
+    chains = {device.id: device_chain(device, drivers[device.id]) for device in config.devices}
     facts = [_facts(device, drivers[device.id], chains[device.id]) for device in config.devices]
     eras = Eras(spool)
     outlet = Outlet(
@@ -139,6 +140,10 @@ def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | No
         if driver.wear is not None and hours is not None:
             spec = replace(spec, ran=hours.of(device.id, driver.name))
         node.add(device.id, make_station(spec, driver, line, clock, node.record, node.loans.on_state))
+    node.explainer = Explainer(
+        recorder.meaning, node.loans, {d.id: _spec(d, drivers[d.id]).every_s for d in config.devices}
+    )
+    node.explainer.listen(clock.mono_ns)
     if config.loras:
         from gateway.app.radio import add_radio  # brings AES, which a node without radio has no use for
 
@@ -193,7 +198,8 @@ def _line(config: Config, device: said.Device, driver: Driver) -> Line:
     )
 
 
-def _chain(device: said.Device, driver: Driver) -> Chain:
+def device_chain(device: said.Device, driver: Driver) -> Chain:
+    """The steps and alarms that a device of a good configuration asks for."""
     period_s = _spec(device, driver).every_s or driver.period_s
     return chain_of(device.steps, device.alarms, facts_of(device.id, driver, period_s, device.options))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from drivers.core.contract import Driver, Line, Listening
 from gateway.edge.control import Control
 from gateway.edge.control_place import place_for
+from gateway.edge.explaining import Explain
 from gateway.edge.loans import Loans, SharedPort
 from gateway.edge.station import DeviceSpec
 from gateway.ops.texts import say
@@ -27,11 +28,11 @@ def share(loans: Loans, url: str, line: Line, dtr: bool | None, spec: DeviceSpec
     return port
 
 
-async def serve_control(loans: Loans, node: str, said: Path | str | None) -> None:
+async def serve_control(loans: Loans, node: str, said: Path | str | None, explain: Explain) -> None:
     """Serve a node's ports where its configuration says, or where there is room, until cancelled."""
     try:
         path = place_for(node, None if said is None else Path(said))
     except OSError as error:
         log.warning("%s", say("control.no_socket", path=error.filename, why=error.strerror))
         return
-    await Control(loans, node, SystemTicks().mono_ns).run(path)
+    await Control(loans, node, SystemTicks().mono_ns, explain).run(path)

@@ -132,7 +132,7 @@ async def _while_lent(reader: asyncio.StreamReader) -> AsyncIterator[None]:
 
 async def _ask(url: str, what: str, by: str) -> tuple[wire.Answer, asyncio.StreamReader, asyncio.StreamWriter] | None:
     """The gateway that has the port, having answered; None where no gateway has it that we may ask."""
-    for place in _places():
+    for place in control_places():
         try:
             reader, writer = await asyncio.open_unix_connection(place, limit=wire.LINE_BYTES)
         except OSError:
@@ -151,11 +151,11 @@ async def _ask(url: str, what: str, by: str) -> tuple[wire.Answer, asyncio.Strea
     return None
 
 
-def _places() -> list[Path]:
-    """Where a socket may be, one that the configuration in force names first."""
+def control_places(file: Path | None = None) -> list[Path]:
+    """Where a socket may be, one that the configuration (`file`, or the one in force) names first."""
     from gateway import config
 
-    path = default_configuration()
+    path = file or default_configuration()
     said = None
     if path is not None:
         with contextlib.suppress(config.ConfigError):

@@ -33,6 +33,11 @@ _SIGNS = {
 }
 
 
+def sign(unit: str) -> str:
+    """A unit as people write it."""
+    return _SIGNS.get(unit, unit)
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is to be shown; an empty collection means all."""
@@ -210,7 +215,7 @@ def rows(seen: Seen, reader: Reader, now: int) -> Iterator[Sequence[Cell | str]]
             seen.device,
             name,
             Cell(format_value(value) if value is not None else "–", _STYLES.get(flag, "suspect") if flag > 2 else ""),
-            _SIGNS.get(unit, unit),
+            sign(unit),
             Cell(age, "dim"),
             Cell(quality(flag, late=seen.late), _STYLES.get(flag, "suspect")),
         )

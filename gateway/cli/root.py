@@ -15,8 +15,8 @@ from gateway.cli.lazy import Entry, LazyGroup
 from gateway.ops.texts import LANGUAGES, say, set_language
 
 COMMANDS = (
-    *("run", "demo", "config", "driver", "port", "device", "lora", "sim"),
-    *("tail", "spool", "parked", "audit", "version"),
+    *("run", "demo", "config", "driver", "port", "device", "step", "lora", "sim"),
+    *("tail", "explain", "spool", "parked", "audit", "version"),
 )
 
 

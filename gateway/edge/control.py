@@ -37,11 +37,17 @@ _CREDENTIALS = struct.Struct("3i")
 class Control:
     """Serves one node's ports. `run` until cancelled; what was borrowed then is taken back."""
 
-    def __init__(self, loans: Loans, node: str, mono_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        loans: Loans,
+        node: str,
+        mono_ns: Callable[[], int],
+        explain: Callable[[str], list[wire.Explained] | None] = lambda device: None,
+    ) -> None:
         self.clients = 0
         self.refused = 0
         """Connections that were one too many, or did not ask for anything that can be had."""
-        self._loans, self._node, self._mono_ns = loans, node, mono_ns
+        self._loans, self._node, self._mono_ns, self._explainer = loans, node, mono_ns, explain
 
     async def run(self, path: Path) -> None:
         """Serve at `path`. Where that cannot be, say so and return: a node works without."""
@@ -89,7 +95,9 @@ class Control:
                 await _flush(writer)
                 return
         port = self._loans.find(ask.port)
-        if ask.ask == "ports":
+        if ask.ask == "explain":
+            self._explain(ask.device, writer)
+        elif ask.ask == "ports":
             self._accept(writer, *self._loans.ports.values())
         elif port is None:
             self._refuse(writer, "unknown-port")
@@ -100,6 +108,17 @@ class Control:
         else:
             await self._lend(port, ask.by, reader, writer)
         await _flush(writer)
+
+    def _explain(self, device: str, writer: asyncio.StreamWriter) -> None:
+        parts = self._explainer(device)
+        if parts is None:
+            self._refuse(writer, "unknown-device")
+            return
+        self._accept(writer)
+        for part in parts:
+            line = wire.encode(part)
+            if len(line) < wire.LINE_BYTES:
+                writer.write(line + b"\n")
 
     async def _tap(self, port: SharedPort, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         waiting = _Waiting(self._mono_ns)

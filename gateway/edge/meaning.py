@@ -40,6 +40,17 @@ class Taken:
     extra: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """A device's newest reading, for explanation: its time and when its last byte came (ns), what came of it."""
+
+    seq: int
+    at: int
+    mono_ns: int
+    inputs: Inputs
+    taken: Taken
+
+
 @dataclass(slots=True)
 class Life:
     """One device's chain, and what a restart must not forget beside it."""
@@ -47,8 +58,7 @@ class Life:
     chain: Chain
     time: Timeline = field(default_factory=Timeline)
     serial: str = ""
-    last: tuple[int, Inputs, Taken] | None = None
-    """Time, input and outcome of its newest reading, for explanation."""
+    last: Last | None = None
 
 
 class Meaning:
@@ -78,11 +88,10 @@ class Meaning:
         taken = Taken(outcome, life.chain.is_tested, extra)
         if not inputs.is_past:
             self._post(device, at, outcome.numbers, outcome.flags)
-            life.last = (at, inputs, taken)
         return taken
 
-    def again(self, entry: Entry) -> tuple[Event, ...]:
-        """Run an entry of the spool through its chain once more; the events it had. For a start after a snapshot."""
+    def again(self, entry: Entry, seq: int = 0) -> tuple[Event, ...]:
+        """Run an entry of the spool, number `seq`, through its chain once more; the events it had."""
         life = self.lives.get(entry.device)
         if life is None:
             return ()
@@ -93,9 +102,11 @@ class Meaning:
         at = self._at(life, stamp, entry.boot, entry.is_past)
         values = {**inputs_of(life.chain, numbers), **data.get("in", {})}
         serial = data.get("serial", life.serial)
-        outcome, _ = self._run(life, Inputs(values, data.get("flags", {}), serial, entry.is_past), at)
+        inputs = Inputs(values, data.get("flags", {}), serial, entry.is_past)
+        outcome, _ = self._run(life, inputs, at)
         if not entry.is_past:
             self._post(entry.device, at, numbers, entry.q)
+        life.last = Last(seq, at, entry.mono_ms * MS, inputs, Taken(outcome, life.chain.is_tested, {}))
         return outcome.events
 
     def tick(self, at_ms: int, mono_ms: int, boot: str, *, is_trusted: bool) -> list[tuple[str, Event]]:

@@ -80,7 +80,7 @@ class Memory:
         first = max(since + 1, spool.first, spool.committed - MOST_AGAIN + 1)
         expected: dict[str, list[tuple[Event, Entry]]] = {}
         while first <= spool.committed and (read := spool.read(first, spool.committed)):
-            for _, data in read:
+            for seq, data in read:
                 try:
                     entry = unpack(data)
                 except ValueError:
@@ -91,7 +91,7 @@ class Memory:
                     _strike(expected.get(entry.device, []), entry)
                 if is_other and life is not None and entry.at_ms * MS <= life.time.at:
                     continue  # of another spool: the memory is of that time or later
-                for event in self._meaning.again(entry):
+                for event in self._meaning.again(entry, seq):
                     if not entry.event:
                         expected.setdefault(entry.device, []).append((event, entry))
             first = read[-1][0] + 1

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import gateway.wire.payload as wire
 from gateway.edge.dating import Clock, Dating
+from gateway.edge.explaining import Explainer
 from gateway.edge.loans import Loans
 from gateway.edge.losses import LossEvents
 from gateway.edge.outlet import Outlet
@@ -24,6 +25,7 @@ from gateway.mqtt.link import Broker
 from gateway.spool.errors import SpoolFull
 from gateway.spool.recover import DAMAGED
 from gateway.spool.spool import Spool
+from gateway.wire.control import Explained
 from gateway.wire.times import SECOND
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class Node:
         self.loans = Loans(clock.mono_ns, self.on_state, self.event)
         """Its ports. Stations tell their states there."""
         self._supply, self._losses = Supply(max_bytes), LossEvents(self.event)
+        self.explainer: Explainer | None = None
         self.watch: Watch | None = None
         """What runs beside the chains of the recorder."""
         spool.on_loss(self._lose)
@@ -184,6 +187,10 @@ class Node:
     def losses(self) -> Mapping[str, int]:
         """Numbers declared lost, by reason."""
         return {reason: sum(last - first + 1 for first, last in ranges) for reason, ranges in self.spool.losses.items()}
+
+    def explain(self, device: str) -> list[Explained] | None:
+        """The parts of the newest reading's way; None for a device that is not here."""
+        return None if self.explainer is None else self.explainer.explain(device)
 
     def health(self) -> bytes:
         """The payload of the health topic."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from gateway.edge.dating import Stamp
 from gateway.edge.device_times import series
-from gateway.edge.meaning import Inputs, Meaning
+from gateway.edge.meaning import Inputs, Last, Meaning
 from gateway.meaning.chain import Chain
 from gateway.meaning.steps import Event
 from gateway.wire.entry import Entry, pack
@@ -82,7 +82,8 @@ class Recorder:
         finite = {name: float(value) for name, value in values.items() if isfinite(value)}
         if len(finite) < len(values):
             quality = {**quality, **{name: MISSING for name in values if name not in finite}}
-        taken = self.meaning.take(device, Inputs(finite, quality, serial, is_past), stamp, self._clock.boot)
+        inputs = Inputs(finite, quality, serial, is_past)
+        taken = self.meaning.take(device, inputs, stamp, self._clock.boot)
         q: dict[str, int] = {} if taken.is_tested else {"*": NOT_EVALUATED}
         v: dict[str, float] = {}
         failed: dict[str, float] = {}
@@ -94,6 +95,9 @@ class Recorder:
             if flag != MISSING and quantity in numbers:
                 (failed if flag == FAIL else v)[quantity] = numbers[quantity]
         seq = self._put(device, stamp, v=v, q=q, failed=failed, data=taken.extra, is_past=is_past, via=list(via))
+        if not is_past:
+            life = self.meaning.lives[device]
+            life.last = Last(seq, life.time.at, mono_ns, inputs, taken)
         for event in taken.outcome.events:
             self.happened(device, event, at_ns, mono_ns)
         return seq

@@ -1,29 +1,31 @@
 """What is said through the control socket of a running node: one JSON object a line, either way.
 
 A client asks once. `ports` is answered with an `Answer`; `tap` with one and then a `Heard` for each piece of bytes;
-`borrow` with one, and the port is the client's until the connection ends, however it ends.
+`borrow` with one, and the port is the client's until the connection ends, however it ends; `explain` with one and then
+an `Explained` for each part of the newest reading's way.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from gateway.wire.payload import decode, encode
 
-__all__ = ["LINE_BYTES", "Answer", "Ask", "Heard", "HeldDevice", "HeldPort", "Refusal", "decode", "encode"]
+__all__ = ["LINE_BYTES", "Answer", "Ask", "Explained", "Heard", "HeldDevice", "HeldPort", "Refusal", "decode", "encode"]
 
 LINE_BYTES = 16 * 1024
 """No line is longer, its end included."""
-Refusal = Literal["unreadable", "unknown-port", "borrowed", "too-many"]
+Refusal = Literal["unreadable", "unknown-port", "unknown-device", "borrowed", "too-many"]
 
 
 class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
     """A client's only line. `by` says what it is, for those who wonder where a port is."""
 
-    ask: Literal["ports", "tap", "borrow"]
+    ask: Literal["ports", "tap", "borrow", "explain"]
     port: str = ""
+    device: str = ""
     by: str = ""
 
 
@@ -67,3 +69,19 @@ class Heard(msgspec.Struct, frozen=True, omit_defaults=True):
     d: Literal["<", ">"]
     hex: str
     lost: int = 0
+
+
+class Explained(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One part of a reading's way: what was heard (seconds before the reading, direction, hex), the values decoded of
+    it, what each step changed and judged (quantity, test, flag), and the point that came of it.
+    """
+
+    part: Literal["bytes", "values", "step", "point"]
+    text: str = ""
+    t: str | None = None
+    seq: int = 0
+    numbers: dict[str, float] = {}
+    flags: dict[str, int] = {}
+    tests: dict[str, dict[str, int]] = {}
+    events: list[dict[str, Any]] = []
+    bytes: list[tuple[float, Literal["<", ">"], str]] = []

@@ -99,7 +99,7 @@ async def test_devices_of_one_port_share_one_bus(tmp_path: Path, ports: int) -> 
 )
 def test_about_names_the_unit_of_whatever_the_device_may_give(tmp_path: Path, name, options, units) -> None:
     said = config(tmp_path, device(options, name, "/dev/ttyUSB1"))
-    facts = edge._facts(said.devices[0], find(name), edge._chain(said.devices[0], find(name)))
+    facts = edge._facts(said.devices[0], find(name), edge.device_chain(said.devices[0], find(name)))
     assert units.items() <= facts.about.units.items()
     if name == "sdi12":
         assert facts.about.units == units

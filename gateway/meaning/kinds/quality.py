@@ -42,7 +42,7 @@ class Vocabulary(Base):
                 continue
             if before is None:
                 results[name] = found
-            elif before.get("gross-range") != 4:
+            elif found is _OUTSIDE or "gross-range" not in before:  # a narrower range of the site's own stands
                 results[name] = {**before, **found}
         return Values(values.numbers, results, values.revised, values.events)
 
