@@ -183,17 +183,21 @@ THEIRS = {
     "Hum_SHT": ("relative_humidity", 1),
     "TempC_SHT": ("air_temperature", 1),
     "TempC_DS": ("soil_temperature", 1),
+    "BAT_V": ("battery_voltage", 1),
+    "DOOR_OPEN_STATUS": ("x_dragino_open", 1),
+    "AVI1_V": ("voltage_dc__1", 1),
+    "AVI2_V": ("voltage_dc__2", 1),
+    "ACI1_mA": ("current_dc__1", 1e-3),
+    "ACI2_mA": ("current_dc__2", 1e-3),
     "batteryV": ("battery_voltage", 1),
     "temperatureC": ("air_temperature", 1),
     "humidityPct": ("relative_humidity", 1),
 }
-NO_LEVELS = {"dragino/lds02", "dragino/lt-22222-l"}
-"""A door contact and a relay board measure nothing that this product is for: there is no driver for them."""
 
 
 def codecs() -> list[Any]:
     found = [case for case in load("lora-codecs")["vectors"] if not case["codec"].startswith("js:")]
-    return [pytest.param(case, id=case["id"]) for case in found if case["codec"] not in NO_LEVELS]
+    return [pytest.param(case, id=case["id"]) for case in found]
 
 
 @pytest.mark.parametrize("case", codecs())
@@ -201,9 +205,10 @@ def test_codecs(case: dict[str, Any]) -> None:
     maker, model = case["codec"].split("/")
     name, options = {
         "milesight": ("milesight-sensors", {"model": model}),
-        "dragino": ("dragino-lht65", {"probe": "soil_temperature"}),
+        "dragino": (f"dragino-{model}", {"probe": "soil_temperature"} if model == "lht65" else {}),
         "decentlab": ("decentlab-dl-sht35", {}),
     }[maker]
+    name = {"dragino-lt-22222-l": "dragino-lt22222"}.get(name, name)
     if model == "em400-udl":
         name, options = "milesight-em400-udl", {}
     heard = hear(find(name), [bytes.fromhex(case["hex"])], options, None, ends=True, fport=case["fPort"])
