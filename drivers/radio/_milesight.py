@@ -86,6 +86,12 @@ def distance(payload: Payload, told: Told) -> None:
     told.level("distance", payload.number(2, "distance"), 1000)
 
 
+def radar(payload: Payload, told: Told) -> None:
+    """Distance, int16, mm, or why there is none: a calibration can make it negative, which is no distance."""
+    raw = payload.number(2, "distance")
+    told.level("distance", raw if raw in _ERRORS else raw - (raw >> 15 << 16), 1000)
+
+
 def depth(payload: Payload, told: Told) -> None:
     """Depth, cm, or why there is none."""
     told.level("water_depth", payload.number(2, "depth"), 100)
@@ -112,8 +118,8 @@ def flagged(field: Field, key: str) -> Field:
 
 
 def changed(payload: Payload, told: Told) -> None:
-    """A distance, its change and an alarm's state."""
-    distance(payload, told)
+    """A radar's distance, its change and an alarm's state."""
+    radar(payload, told)
     told.info["distance_change_mm"] = payload.number(2, "change", signed=True)
     told.info["distance_alarm"] = payload.number(1, "alarm")
 

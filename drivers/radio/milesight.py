@@ -31,13 +31,13 @@ _RDL: Mapping[int, milesight.Field] = {
     **milesight.ABOUT,
     0x01B9: milesight.text("voltage_raw", 2),
     0x0367: milesight.temperature,
-    0x0482: milesight.distance,
+    0x0482: milesight.radar,
     0x0500: milesight.tilt,
     0x06C7: milesight.signal,
-    0x8482: milesight.flagged(milesight.distance, "distance_alarm"),
+    0x8482: milesight.flagged(milesight.radar, "distance_alarm"),
     0x9482: milesight.changed,
-    0xB482: milesight.flagged(milesight.distance, "distance_exception"),
-    0x20CE: milesight.past(milesight.distance),
+    0xB482: milesight.flagged(milesight.radar, "distance_exception"),
+    0x20CE: milesight.past(milesight.radar),
 }
 _FIELDS: Mapping[str, Mapping[int, milesight.Field]] = {
     "em310-udl": {**milesight.ABOUT, 0x0382: milesight.distance, 0x0400: milesight.tilt},
@@ -58,7 +58,7 @@ _FIELDS: Mapping[str, Mapping[int, milesight.Field]] = {
     },
     "em500-swl": {**milesight.ABOUT, 0x0377: milesight.depth, 0x20CE: milesight.past(milesight.depth)},
 }
-_OLD_RDL = {**_RDL, 0x20CE: milesight.past(milesight.distance, rest=5)}
+_OLD_RDL = {**_RDL, 0x20CE: milesight.past(milesight.radar, rest=5)}
 
 
 def decode(device: str, data: bytes, fport: int | None, options: Options) -> tuple[Telling, ...]:
