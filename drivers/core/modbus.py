@@ -19,6 +19,7 @@ from typing import Literal
 
 from drivers.core.checksums import crc16_modbus
 from drivers.core.contract import DeviceFault, FixedBits, Integrity, Rejection, Truncated
+from drivers.core.scanning import ScanningFramer, Verdict
 
 READ_FUNCTIONS = (1, 2, 3, 4)
 MAX_REGISTERS, MAX_BITS = 125, 2000
@@ -138,7 +139,7 @@ def find_reply(data: bytes) -> Read | None:
     return likely
 
 
-class ReplyFramer:
+class ReplyFramer(ScanningFramer):
     """Finds the answer to one question among noise, echo and foreign traffic; an exception comes as `DeviceFault`.
 
     A candidate has the unit, the function and the byte count of the question. Where its CRC fails, the search goes on
@@ -146,76 +147,55 @@ class ReplyFramer:
     nothing else came. Holds less than one answer.
     """
 
-    __slots__ = ("_first", "_is_explained", "_question", "_read", "_rest", "discarded")
+    __slots__ = ("_first", "_is_explained", "_question", "_read")
 
     def __init__(self, asked: bytes) -> None:
+        super().__init__()
         self._question = asked
         self._read = parse_question(asked)
-        self._rest = b""
         self._first = b""
         self._is_explained = False
-        self.discarded = 0
-
-    @property
-    def held(self) -> int:
-        """Bytes waiting for the rest of an answer."""
-        return len(self._rest)
-
-    def reset(self) -> None:
-        """Forget half an answer."""
-        self.discarded += len(self._rest)
-        self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes | Rejection]:
         """Answers and refusals, in stream order."""
         if len(self._first) < EXCEPTION_BYTES + 1:
             self._first = (self._first + data)[: EXCEPTION_BYTES + 1]
-        return self._scan(self._rest + data, more=True)
+        found = super().feed(data)
+        self._is_explained |= bool(found)
+        return found
 
     def finish(self) -> list[bytes | Rejection]:
         """The time is up: refuse what is half there, or say what came instead of an answer."""
         held = bool(self._rest)
-        found = self._scan(self._rest, more=False)
+        found = super().finish()
+        self._is_explained |= bool(found)
         if not self._is_explained and (self.discarded or held):
             found.append(self._nothing_fits())
         return found
 
-    def _scan(self, data: bytes, *, more: bool) -> list[bytes | Rejection]:
-        found: list[bytes | Rejection] = []
-        read, at, end = self._read, 0, len(data)
-        while at < end:
-            start = data.find(read.unit, at)
-            if start < 0:
-                start = end
-            self.discarded += start - at
-            at = start
-            size = self._size_at(data, at)
-            if size < 0:  # too short to tell
-                if more:
-                    break
-            elif size and at + size > end:
-                if more:
-                    break
-                found.append(Truncated(f"{end - at} of {size} bytes of the answer came"))
-            elif size:
-                frame = data[at : at + size]
-                if frame != self._question and holds(frame):
-                    found.append(self._accept(frame))
-                    at += size
-                    continue
-                if data.startswith(self._question, at):
-                    at += QUESTION_BYTES
-                    self.discarded += QUESTION_BYTES
-                    continue
-                if more and self._question.startswith(data[at:]):
-                    break
-                found.append(Integrity(f"the CRC does not hold: {frame.hex(' ')}"))
-            if at < end:
-                at += 1
-                self.discarded += 1
-        self._rest = data[at:]
-        self._is_explained = self._is_explained or bool(found)
-        return found
+    def _start(self, data: bytes, at: int, *, more: bool) -> int:
+        start = data.find(self._read.unit, at)
+        return len(data) if start < 0 else start
+
+    def _foreign(self, data: bytes) -> None:
+        return None
+
+    def _judge(self, data: bytes, at: int, *, more: bool) -> Verdict | None:
+        size = self._size_at(data, at)
+        if size == 0:
+            return 1, None
+        if size < 0 or at + size > len(data):
+            if more:
+                return None
+            return 1, Truncated(f"{len(data) - at} of {size} bytes of the answer came") if size > 0 else None
+        frame = data[at : at + size]
+        if frame != self._question and holds(frame):
+            return size, self._accept(frame)
+        if data.startswith(self._question, at):
+            return QUESTION_BYTES, None
+        if more and self._question.startswith(data[at:]):
+            return None
+        return 1, Integrity(f"the CRC does not hold: {frame.hex(' ')}")
 
     def _size_at(self, data: bytes, at: int) -> int:
         """Bytes of the candidate at this place; 0 where there is none, -1 where more bytes must come to tell."""

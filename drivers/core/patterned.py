@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 
 from drivers.core.contract import FixedBits, Integrity, Rejection, Truncated
+from drivers.core.scanning import ScanningFramer, Verdict
 
 
-class PatternFramer:
+class PatternFramer(ScanningFramer):
     """Frames that match `frame`; what may still become one matches `beginning`, which ends with `\\Z`.
 
     Both patterns must be bounded: no more than `beginning` can match is ever held. `holds(frame)` tells whether the
@@ -16,7 +17,7 @@ class PatternFramer:
     is one refusal, unless `idle` bytes alone make it.
     """
 
-    __slots__ = ("_beginning", "_frame", "_holds", "_idle", "_in_sync", "_rest", "discarded")
+    __slots__ = ("_beginning", "_frame", "_holds", "_idle")
 
     def __init__(
         self,
@@ -26,56 +27,25 @@ class PatternFramer:
         *,
         idle: bytes = b"",
     ) -> None:
+        super().__init__()
         self._frame = frame
         self._beginning = beginning
         self._holds = holds
         self._idle = idle
-        self._rest = b""
-        self._in_sync = True
-        self.discarded = 0
 
-    @property
-    def held(self) -> int:
-        """Bytes waiting for the rest of their frame."""
-        return len(self._rest)
+    def _start(self, data: bytes, at: int, *, more: bool) -> int:
+        begun = self._frame.search(data, at) or self._beginning.search(data, at)
+        return begun.start() if begun else len(data)
 
-    def reset(self) -> None:
-        """Forget half a frame."""
-        self.discarded += len(self._rest)
-        self._rest = b""
-        self._in_sync = True
+    def _judge(self, data: bytes, at: int, *, more: bool) -> Verdict | None:
+        match = self._frame.match(data, at)
+        if match is None:
+            if more:
+                return None
+            return len(data) - at, Truncated(f"the end is missing: {data[at:]!r}") if self._in_sync else None
+        if self._holds is None or self._holds(match.group()):
+            return len(match.group()), match.group()
+        return 1, Integrity(f"the check does not hold: {match.group()!r}")
 
-    def feed(self, data: bytes) -> list[bytes | Rejection]:
-        """Whole frames and refusals, in stream order."""
-        found: list[bytes | Rejection] = []
-        data, at = self._rest + data, 0
-        while (match := self._frame.search(data, at)) is not None:
-            self._skip(data[at : match.start()], found)
-            at = match.end()
-            if self._holds is None or self._holds(match.group()):
-                found.append(match.group())
-                self._in_sync = True
-            else:
-                self._in_sync = False
-                found.append(Integrity(f"the check does not hold: {match.group()!r}"))
-                self.discarded += 1
-                at = match.start() + 1
-        begun = self._beginning.search(data, at)
-        end = begun.start() if begun else len(data)
-        self._skip(data[at:end], found)
-        self._rest = data[end:]
-        return found
-
-    def finish(self) -> list[bytes | Rejection]:
-        """Nothing more will come: refuse the unfinished frame."""
-        found: list[bytes | Rejection] = []
-        if self._rest and self._in_sync:
-            found.append(Truncated(f"the end is missing: {self._rest!r}"))
-        self.reset()
-        return found
-
-    def _skip(self, data: bytes, found: list[bytes | Rejection]) -> None:
-        self.discarded += len(data)
-        if self._in_sync and data.translate(None, self._idle):
-            self._in_sync = False
-            found.append(FixedBits(f"no frame looks like this: {data[:32]!r}"))
+    def _foreign(self, data: bytes) -> Rejection | None:
+        return FixedBits(f"no frame looks like this: {data[:32]!r}") if data.translate(None, self._idle) else None

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from drivers.core.checksums import sum8
 from drivers.core.contract import FixedBits, Integrity, Rejection, Truncated
+from drivers.core.scanning import ScanningFramer, Verdict
 
 FLAG, ESCAPE = 0x7E, 0x7D
 ERRORS = {
@@ -99,85 +100,40 @@ def _checked(frame: bytes, least: int) -> bytes:
     return data
 
 
-class ReplyFramer:
+class ReplyFramer(ScanningFramer):
     """Finds replies, flags and stuffing kept. The flag that ends a bad frame may begin the next one, so that a lone
     flag swallows nothing. `max_data` bounds the data of a reply in bytes.
     """
 
-    __slots__ = ("_in_sync", "_max_bytes", "_rest", "discarded")
+    __slots__ = ("_max_bytes",)
 
     def __init__(self, max_data: int) -> None:
+        super().__init__()
         self._max_bytes = 2 + 2 * (_HEAD_AND_CHECK + max_data)
-        self._rest = b""
-        self._in_sync = True
-        self.discarded = 0
 
-    @property
-    def held(self) -> int:
-        """Bytes waiting for the rest of their frame."""
-        return len(self._rest)
+    def _start(self, data: bytes, at: int, *, more: bool) -> int:
+        start = data.find(FLAG, at)
+        return len(data) if start < 0 else start
 
-    def reset(self) -> None:
-        """Forget half a frame."""
-        self.discarded += len(self._rest)
-        self._rest = b""
-        self._in_sync = True
-
-    def feed(self, data: bytes) -> list[bytes | Rejection]:
-        """Whole replies and refusals, in stream order."""
-        return self._scan(self._rest + data)
-
-    def finish(self) -> list[bytes | Rejection]:
-        """Nothing more will come: refuse what has no end."""
-        found: list[bytes | Rejection] = []
-        if self._rest and (self._in_sync or len(self._rest) > 1):
-            found.append(Truncated(f"no flag ends this: {self._rest.hex(' ')}"))
-        self.reset()
-        return found
-
-    def _scan(self, data: bytes) -> list[bytes | Rejection]:
-        found: list[bytes | Rejection] = []
-        at, end = 0, len(data)
-        while at < end:
-            start = data.find(FLAG, at)
-            if start != at:
-                start = end if start < 0 else start
-                self._drop(start - at, FixedBits(f"no flag begins this: {data[at : at + 16].hex(' ')}"), found)
-                at = start
-                continue
-            stop = data.find(FLAG, at + 1)
-            if stop < 0:
-                if end - at < self._max_bytes:
-                    break
-                self._drop(end - at, Truncated(f"{end - at} bytes without an end"), found, always=True)
-                at = end
-            elif stop == at + 1:  # two flags with nothing between are one
-                self.discarded += 1
-                at = stop
-            else:
-                frame = data[at : stop + 1]
-                why = self._judge(frame)
-                if why is None:
-                    found.append(frame)
-                    self._in_sync = True
-                    at = stop + 1
-                else:
-                    self._drop(stop - at, why, found, always=True)
-                    at = stop
-        self._rest = data[at:]
-        return found
-
-    def _judge(self, frame: bytes) -> Rejection | None:
-        if len(frame) > self._max_bytes:
-            return Truncated(f"{len(frame)} bytes between two flags")
+    def _judge(self, data: bytes, at: int, *, more: bool) -> Verdict | None:
+        size = data.find(FLAG, at + 1) - at
+        if size < 0:
+            size = len(data) - at
+            if size >= self._max_bytes:
+                return size, Truncated(f"{size} bytes without an end")
+            if more:
+                return None
+            is_worth_a_word = self._in_sync or size > 1
+            return size, Truncated(f"no flag ends this: {data[at:].hex(' ')}") if is_worth_a_word else None
+        if size == 1:  # two flags with nothing between are one
+            return 1, None
+        if size >= self._max_bytes:
+            return size, Truncated(f"{size + 1} bytes between two flags")
         try:
-            parse_reply(frame)
+            parse_reply(data[at : at + size + 1])
         except Rejection as why:
-            return why
-        return None
+            return size, why
+        return size + 1, data[at : at + size + 1]
 
-    def _drop(self, size: int, why: Rejection, found: list[bytes | Rejection], *, always: bool = False) -> None:
-        self.discarded += size
-        if always or self._in_sync:
-            self._in_sync = False
-            found.append(why)
+    def _foreign(self, data: bytes) -> Rejection:
+        return FixedBits(f"no flag begins this: {data[:16].hex(' ')}")
