@@ -258,3 +258,47 @@ def test_sml_bad(case: dict[str, Any]) -> None:
     assert heard.refusals[0].reason in {"crc": {"Integrity"}, "incomplete": {"Truncated"}}.get(
         case["expect_error"], {"Integrity", "Truncated"}
     )
+
+
+def mbus_heard(case: dict[str, Any], options: dict[str, Any]) -> Any:
+    data = bytes.fromhex(case["hex"])
+    question = bytes((0x10, 0x7B, data[5], 0x7B + data[5] & 0xFF, 0x16))
+    return hear(find("mbus-wired"), [data], {"telegrams": 1, **options}, question, ends=True)
+
+
+@pytest.mark.parametrize("case", load("mbus-wired")["vectors"], ids=lambda case: str(case["id"]))
+def test_mbus(case: dict[str, Any]) -> None:
+    """Every record of the facts that has a quantity, by its raw name; and what has a name of ours, in our unit."""
+    records = [r for r in case["expect"]["records"] if "vif" in r]
+    told = [r for r in records if r["function"] == "instantaneous" and r["storage"] == 0]
+    seen: dict[str, int] = {}
+    wishes, want = [], {}
+    for r in told:
+        key = f"{r['vif']}/{r['subunit']}/{r['tariff']}"
+        seen[key] = seen.get(key, 0) + 1
+        if "quantity" in r and r["quantity"] in ("energy", "power", "voltage", "current"):
+            name = f"x_test_{len(wishes)}"
+            wishes.append(f"{key}#{seen[key]} {name}")
+            want[name] = r["value"] / (1000 if r["quantity"] == "energy" else 1)
+    heard = mbus_heard(case, {"values": "; ".join(wishes)})
+    (reading,) = heard.readings
+    assert {name: reading.values[name] for name in want} == pytest.approx(want, rel=1e-6)
+    assert reading.info["serial"] == case["expect"]["id"]
+    assert reading.info["manufacturer"] == case["expect"]["manufacturer"]
+    assert reading.info["status_code"] == case["expect"]["status"]
+
+
+@pytest.mark.parametrize("case", load("mbus-wired")["bad"], ids=lambda case: str(case["id"]))
+def test_mbus_bad(case: dict[str, Any]) -> None:
+    heard = mbus_heard(case, {})
+    assert not heard.readings
+    assert heard.refusals
+
+
+def test_mbus_commands() -> None:
+    from drivers.energy import mbus_wire
+
+    commands = {c["name"]: c["hex"] for c in load("mbus-wired")["commands"]}
+    assert mbus_wire.short_frame(0x40, 1).hex() == commands["snd_nke_1"]
+    assert mbus_wire.short_frame(mbus_wire.GIVE, 183).hex() == commands["req_ud2_183"]
+    assert mbus_wire.select(bytes.fromhex("785634122d2c3004")).hex() == commands["select_secondary_example"]
