@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check unit bench faults walks model format clean
+.PHONY: help demo test check unit bench faults walks model fuzz format clean
 
 help:
 	@echo "make demo   simulated instruments, a broker and a database on this machine; Ctrl-C ends it with a summary"
@@ -12,6 +12,7 @@ help:
 	@echo "make faults every fault at full length, and a table of what was lost (hours)"
 	@echo "make model  random schedules of everything that can happen to the protocol: MODEL=2000 of them"
 	@echo "make walks  random walks of gauges and meters with injected faults: none unflagged, no energy made up"
+	@echo "make fuzz   100,000,000 random bytes through every framer (minutes)"
 	@echo "make format rewrites the code in the project's style"
 
 demo: $(VENV)/run.stamp
@@ -43,6 +44,9 @@ faults: $(VENV)/dev.stamp
 
 model: $(VENV)/dev.stamp
 	LANNA_MODEL=$(or $(MODEL),2000) $(BIN)/pytest tests/model
+
+fuzz: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
