@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from drivers.core.contract import Decoded, Driver, Rejection, Telling, Uplink
+from drivers.core.contract import Decoded, DeviceFault, Driver, Rejection, Telling, Uplink
 from gateway.edge.station import Counters, Desk, DeviceSpec, Emit, OnState, Report
 from gateway.edge.ticks import Clock
 from gateway.lora.uplinks import DeviceNote, UplinkMessage, best
@@ -71,7 +71,9 @@ class RadioStation:
             told = self._kind.decode(uplink.payload, uplink.f_port, self.spec.options)
         except Rejection as refusal:
             self.refuse(refusal.reason)
-            self._desk.tell("faulty", say("lora.payload", driver=self._driver.name, why=f"{refusal}"))
+            is_own = isinstance(refusal, DeviceFault)  # it says so itself: its payload is understood
+            why = f"{refusal}" if is_own else say("lora.payload", driver=self._driver.name, why=f"{refusal}")
+            self._desk.tell("faulty", why)
             return f"{refusal.reason}: {refusal}"
         except Exception:
             self._desk.fail(f"driver {self._driver.name}")
