@@ -94,6 +94,8 @@ def _port(said: str, config: Config) -> str:
     for declared in config.ports:
         if said == declared.url or (found is not None and real_path(declared.url) == tty):
             return declared.id
+    if found is None and said.startswith("/"):
+        typer.echo(f"{say('config.warning')} {say('port.absent', port=said, detail='')}", err=True)
     if found is None or found.kind == "other" or found.is_steady(said):
         return said
     typer.echo(say("ports.unsteady", said=said, name=found.name), err=True)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from drivers.core import hearing
-from drivers.core.contract import Driver, Options, Polled, Rejection
+from drivers.core.contract import Decoded, Driver, Options, Polled, Rejection
 from drivers.core.dissect import Part, dissect
 from drivers.core.quantities import UnknownQuantity, quantity
 from gateway.cli import driver_shown as shown
 from gateway.cli.chosen import AsJson, DriverName, Settings, agree, choose_driver, parse_option
 from gateway.cli.places import fail
+from gateway.cli.port_replay import decode as decode_records
 from gateway.cli.printing import print_table
 from gateway.cli.table import Column
 from gateway.ops.texts import say
+from gateway.ports.capture import CaptureError, read_file
 
 _CELL_BYTES = 8
 _MOST_NAMES = 4
@@ -27,7 +30,8 @@ _TEXT_SHARE = 0.8
 
 def decode(
     name: DriverName,
-    data: Annotated[str, typer.Option("--hex", metavar="HEX", help=say("driver.hex"))],
+    data: Annotated[str | None, typer.Option("--hex", metavar="HEX", help=say("driver.hex"))] = None,
+    capture: Annotated[Path | None, typer.Option("--capture", metavar="FILE", help=say("driver.capture"))] = None,
     request: Annotated[str | None, typer.Option("--request", metavar="HEX", help=say("driver.request"))] = None,
     option: Settings = None,
     fport: Annotated[int | None, typer.Option("--fport", min=1, max=223, help=say("driver.fport"))] = None,
@@ -43,6 +47,12 @@ def decode(
     driver = choose_driver(name)
     options = dict(parse_option(driver, text) for text in option or ())
     agree(driver, options, driver.at(None))
+    if (data is None) == (capture is None):
+        fail(say("driver.hex_or_capture"))
+    if capture is not None:
+        _decode_capture(driver, capture, options, as_json=as_json)
+        return
+    assert data is not None
     received, question = _bytes("--hex", data), _bytes("--request", request) if request is not None else None
     frames: list[bytes] = []
     if isinstance(driver.kind, Polled):
@@ -67,6 +77,26 @@ def decode(
     shown.explain(heard, [frame.hex() for frame in frames], say("driver.which_question") if frames else "")
     if parts:
         _show(parts, heard)
+
+
+def _decode_capture(driver: Driver, file: Path, options: Options, *, as_json: bool) -> None:
+    readings: list[Decoded] = []
+    refusals: list[Rejection] = []
+    try:
+        for _, item in decode_records(driver, read_file(file), options):
+            if isinstance(item, Decoded):
+                readings.append(item)
+            else:
+                refusals.append(item)
+    except CaptureError as error:
+        fail(say("port.bad-capture", port=file, detail=str(error)))
+    except OSError as error:
+        fail(say("config.unreadable", reason=f"{file}: {error.strerror or error}"))
+    heard = hearing.Heard(readings, refusals, 0, 0)
+    if as_json:
+        typer.echo(json.dumps(_facts(heard, (), ()), ensure_ascii=False))
+    else:
+        shown.explain(heard, (), "")
 
 
 def _parts(driver: Driver, received: bytes, options: Options, question: bytes | None, fport: int | None) -> list[Part]:

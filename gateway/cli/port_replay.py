@@ -21,12 +21,25 @@ from gateway.ports.capture import CaptureError, Record, read_file
 
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=say("port_cmd.capture"))],
-    driver_name: Annotated[str, typer.Option("--driver", metavar="DRIVER", help=say("driver.name"))],
+    driver_name: Annotated[str | None, typer.Option("--driver", metavar="DRIVER", help=say("driver.name"))] = None,
+    port_out: Annotated[
+        Path | None, typer.Option("--port-out", metavar="PATH", help=say("port_cmd.replay_port"))
+    ] = None,
+    speed: Annotated[float, typer.Option("--speed", min=0, max=1000, help=say("port_cmd.replay_speed"))] = 1.0,
+    again: Annotated[bool, typer.Option("--again", help=say("port_cmd.replay_again"))] = False,
     address: Address = None,
     option: Settings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print readings and refusals. Ends with 0 also where all was refused, with 2 at a capture that is none."""
+    """Print readings and refusals, or be the instrument. Ends with 0 also where all was refused, else with 2."""
+    if (driver_name is None) == (port_out is None):
+        fail(say("port_cmd.replay_what"))
+    if driver_name is None:
+        from gateway.cli.port_play import play
+
+        assert port_out is not None
+        play(file, port_out, speed, again=again)
+        return
     driver = choose_attended(driver_name)
     options = choose_options(driver, option)
     rejected: Counter[str] = Counter()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import stat
 from collections.abc import Callable
 from dataclasses import fields
 from difflib import get_close_matches
@@ -17,6 +15,7 @@ import typer
 from drivers.core.contract import Dialogue
 from gateway.cli.chosen import Address, AsJson, DriverName, Settings, agree, choose_options, choose_wired, line_text
 from gateway.cli.places import fail
+from gateway.cli.port_play import free
 from gateway.cli.printing import print_json
 from gateway.cli.stopping import run_until_stopped
 from gateway.ops.texts import say
@@ -49,7 +48,7 @@ def sim(
     options = choose_options(driver, option)
     agree(driver, options, driver.at(address))
     done, unplug_s = parse_faults(faults)
-    _free(port_out)
+    free(port_out)
     device = SimulatedDevice(driver, seed, address, period, options=options)
     if done.error and not device.can_fail:
         fail(say("sim.no_error", driver=driver.name))
@@ -94,13 +93,6 @@ def parse_faults(text: str) -> tuple[Faults, float]:
         return Faults(**said), unplug_s  # type: ignore[arg-type]  # each value was made by its field's kind above
     except ValueError as error:
         fail(say("sim.bad_fault", part=str(error)))
-
-
-def _free(path: Path) -> None:
-    """Refuse to put the port in the place of anything but a link that an earlier one left."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISLNK(path.lstat().st_mode):
-            fail(say("sim.taken", path=path))
 
 
 async def _run(make: Callable[[], SimulatedLine], made: list[SimulatedLine], unplug_s: float, *, is_told: bool) -> None:

@@ -70,6 +70,41 @@ def test_a_meter_is_asked_recorded_and_replayed(tmp_path):
     assert len(list(decode(SDM, records, {}, address=3))) == 2
 
 
+def test_the_same_file_is_decoded_and_is_an_instrument_again(tmp_path):
+    file, port = tmp_path / "meter.capture", tmp_path / "port"
+    with on_a_line([SimulatedDevice(SDM, address=3)]) as line:
+        args = ("--driver", SDM.name, "--address", 3, "--seconds", 1.5)
+        assert gateway("port", "record", line.path, file, *args).exit_code == 0
+    readings = json.loads(gateway("driver", "decode", SDM.name, "--capture", file, "--json").stdout)["readings"]
+    assert len(readings) == 2
+    command = [sys.executable, "-m", "gateway", "port", "replay", str(file), "--port-out", str(port), "--again"]
+    player = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        deadline = time.monotonic() + 20
+        while not port.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        for _ in range(2):  # each program hears it from its beginning
+            tried = gateway("device", "try", SDM.name, port, "--address", 3, "--count", 1, "--json")
+            assert json.loads(tried.stdout)["last"]["values"] == readings[0]["values"]
+    finally:
+        player.send_signal(signal.SIGINT)
+    assert "bytes were put on the line" in player.communicate(timeout=10)[0]
+    assert not port.exists()
+
+
+def test_what_is_asked_of_a_capture_must_be_one_thing(tmp_path):
+    file = tmp_path / "no.capture"
+    file.write_text("nonsense")
+    assert gateway("port", "replay", file).exit_code == 2
+    assert gateway("port", "replay", file, "--driver", PMS.name, "--port-out", tmp_path / "p").exit_code == 2
+    assert gateway("port", "replay", file, "--port-out", tmp_path / "p").exit_code == 1
+    assert gateway("port", "replay", file, "--port-out", file).exit_code == 2
+    assert gateway("driver", "decode", PMS.name).exit_code == 2
+    assert gateway("driver", "decode", PMS.name, "--hex", "00", "--capture", file).exit_code == 2
+    assert gateway("driver", "decode", PMS.name, "--capture", file).exit_code == 2
+
+
 def test_rounds_of_a_capture_with_retries_exceptions_and_foreign_questions():
     (first, second, third) = SDM.kind.requests(1, {})
     meter = SDM.simulate(0, 1)
