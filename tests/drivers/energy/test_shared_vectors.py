@@ -302,3 +302,37 @@ def test_mbus_commands() -> None:
     assert mbus_wire.short_frame(0x40, 1).hex() == commands["snd_nke_1"]
     assert mbus_wire.short_frame(mbus_wire.GIVE, 183).hex() == commands["req_ud2_183"]
     assert mbus_wire.select(bytes.fromhex("785634122d2c3004")).hex() == commands["select_secondary_example"]
+
+
+@pytest.mark.parametrize("case", load("wmbus")["vectors"], ids=lambda case: str(case["id"]))
+def test_wmbus(case: dict[str, Any]) -> None:
+    fields = case["expect"]["fields"]
+    heard = hear(find("wmbus-json"), [json.dumps(fields).encode() + b"\n"], {"id": fields["id"]}, None, ends=True)
+    (reading,) = heard.readings
+    names = {
+        "total_energy_consumption_kwh": "energy_import",
+        "total_energy_production_kwh": "energy_export",
+        "total_reactive_energy_consumption_kvarh": "reactive_energy_import",
+        "total_reactive_energy_production_kvarh": "reactive_energy_export",
+        "total_apparent_energy_consumption_kvah": "apparent_energy_import",
+        "total_apparent_energy_production_kvah": "apparent_energy_export",
+        "frequency_hz": "frequency",
+        **{f"voltage_at_phase_{phase}_v": f"voltage_l{phase}" for phase in (1, 2, 3)},
+        **{f"amperage_at_phase_{phase}_a": f"current_l{phase}" for phase in (1, 2, 3)},
+    }
+    want = {names[field]: value for field, value in fields.items() if field in names and value is not None}
+    power = [fields[field] for field in ("current_power_consumption_kw", "power_kw") if field in fields]
+    if power:
+        want["active_power"] = (power[0] - fields.get("current_power_production_kw", 0)) * 1000
+    assert dict(reading.values) == pytest.approx(want)
+    assert {n for n, flag in reading.quality.items() if flag == 9} == {
+        names[field] for field, value in fields.items() if field in names and value is None
+    }
+
+
+@pytest.mark.parametrize("case", load("wmbus")["bad"], ids=lambda case: str(case["id"]))
+def test_wmbus_bad(case: dict[str, Any]) -> None:
+    for data in (case["hex"].encode() + b"\n", bytes.fromhex(case["hex"])):
+        heard = hear(find("wmbus-json"), [data], {}, None, ends=True)
+        assert not heard.readings
+        assert heard.refusals
