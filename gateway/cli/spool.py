@@ -16,6 +16,7 @@ import typer
 from gateway.cli import spool_shown as shown
 from gateway.cli.moments import DEFAULT_ZONE
 from gateway.cli.printing import print_json
+from gateway.cli.spool_again import replay
 from gateway.cli.spool_entries import Tally, entries
 from gateway.cli.spool_options import (
     AsJson,
@@ -34,7 +35,7 @@ from gateway.cli.spool_options import (
     the_zone,
     wish,
 )
-from gateway.cli.spool_out import export, replay
+from gateway.cli.spool_out import export
 from gateway.cli.spool_target import find, look_at, troubles
 from gateway.ops.texts import say
 
@@ -118,4 +119,4 @@ def repair(
         shown.print_repaired(report)
 
 
-app.command("replay", help=say("spool.replay"))(replay)
+app.command("replay", help=say("spool.replay"), epilog=say("spool.replay_epilog"))(replay)

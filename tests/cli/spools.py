@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from gateway.cli.root import build
 from gateway.spool.spool import Spool
 from gateway.wire.entry import Entry, pack
 
@@ -63,3 +67,14 @@ def node_config(folder: Path, spool: Path, *, url: str = "mqtt://127.0.0.1:1", n
         '[[device]]\nid = "pms"\ndriver = "plantower-pmsx003"\nport = "/dev/ttyS9"\n'
     )
     return file
+
+
+def gateway(*args: object) -> Any:
+    """`gateway spool …` in this process."""
+    return CliRunner().invoke(build(), ["spool", *map(str, args)])
+
+
+def rows(done: Any) -> list[Any]:
+    """The JSON lines that it printed."""
+    assert done.exit_code == 0, done.output
+    return [json.loads(line) for line in done.stdout.splitlines()]

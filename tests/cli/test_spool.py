@@ -1,26 +1,20 @@
 """`gateway spool` as a user meets it: on a stopped spool, beside a running one, and on damaged ones."""
 
 import asyncio
-import csv
-import io
 import json
-import random
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.root import build
-from gateway.mqtt.link import Broker, connect
 from gateway.ops import texts
 from gateway.spool.eras import Eras
 from gateway.spool.spool import Spool
 from gateway.wire.dating import DECISION_NOTE, Decision, pack_note
 from gateway.wire.entry import pack, unpack
-from tests.cli.spools import BOOT, MIB, START_MS, event, fill, node_config, reading
-from tests.ingest.line_parser import parse
+from tests.cli.spools import BOOT, MIB, START_MS, event, fill, gateway, node_config, reading, rows
 
 
 @pytest.fixture(autouse=True)
@@ -29,15 +23,6 @@ def _english(monkeypatch):
     texts.set_language("en")
     yield
     texts.set_language(None)
-
-
-def gateway(*args):
-    return CliRunner().invoke(build(), ["spool", *map(str, args)])
-
-
-def rows(done):
-    assert done.exit_code == 0, done.output
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.fixture
@@ -178,66 +163,6 @@ def test_the_configured_spool(folder, tmp_path, monkeypatch):
     assert "No such file" in done.output
 
 
-def test_export_csv(folder, tmp_path):
-    done = gateway("export", node_config(tmp_path, folder), "--numbers", "109-112")
-    text = done.stdout_bytes.decode()
-    assert text.count("\r\n") == text.count("\n") == 8
-    table = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert [(row["seq"], row["quantity"], row["value"], row["unit"], row["flag"]) for row in table] == [
-        ("109", "pm2_5", "118.0", "ug/m3", "2"),
-        ("109", "pm10", "128.5", "ug/m3", "2"),
-        ("110", "", "", "", ""),
-        ("111", "pm2_5", "120.0", "ug/m3", "2"),
-        ("111", "pm10", "130.5", "ug/m3", "2"),
-        ("112", "pm2_5", "121.0", "ug/m3", "2"),
-        ("112", "pm10", "131.5", "ug/m3", "2"),
-    ]
-    assert json.loads(table[2]["data"]) == {"from": "ok", "to": "silent", "why": "no, power"}
-    assert {(row["node"], row["class"], row["device"]) for row in table} == {("node-1", "air", "pms")}
-    assert table[0]["t"] == "2026-03-20T11:34:40.000Z"
-
-
-def test_every_value_is_exported_with_its_flag(tmp_path):
-    q = {"*": 2, "pm10": 3, "pm1": 9, "temp": 4}
-    fill(tmp_path / "spool", [reading(0, v={"pm2_5": 1e-9, "pm10": 612.0}, q=q, failed={"temp": -300.0})])
-    table = csv.DictReader(io.StringIO(gateway("export", tmp_path / "spool").stdout, newline=""))
-    assert [(row["quantity"], row["value"], row["flag"]) for row in table] == [
-        ("pm2_5", "1e-09", "2"),
-        ("pm10", "612.0", "3"),
-        ("temp", "-300.0", "4"),
-        ("pm1", "", "9"),
-    ]
-
-
-def test_export_lines_are_what_ingest_writes(folder, tmp_path):
-    done = gateway("export", folder, "--format", "lines", "--node", "node-1", "--numbers", "109-110")
-    spool = int(next(folder.glob("*.seg")).name[:8], 16)
-    first, second = parse(done.stdout)
-    assert first.measurement == "air"
-    assert first.tags == {"node": "node-1", "device": "pms"}
-    assert first.fields == {"pm2_5": 118.0, "pm10": 128.5, "q": 2, "seq": 109, "spool": spool}
-    assert first.time == (START_MS + 108 * 60_000) * 1_000_000 + 109
-    assert (second.measurement, second.tags["event"], second.fields["seq"]) == ("event", "state", 110)
-
-
-def test_export_to_a_file(tmp_path):
-    ahead = reading(0, v={"pm10": 1.0}).__class__(
-        "air", "pms", time.time_ns() // 10**6 + 86_400_000, 0, BOOT, True, {"a": 1.0}
-    )
-    fill(tmp_path / "spool", [reading(0), ahead])
-    out = tmp_path / "out.lines"
-    done = gateway("export", tmp_path / "spool", "--format", "lines", "--node", "n", "--out", out, "--json")
-    assert done.exit_code == 0
-    assert json.loads(done.stdout) == {
-        "file": str(out), "format": "lines", "entries": 2, "lines": 1, "refused": {"future": 1}, "foreign": 0
-    }  # fmt: skip
-    assert "ingest would park them: future 1" in done.stderr
-    assert len(out.read_text().splitlines()) == 1
-    done = gateway("export", tmp_path / "spool", "--out", out)
-    assert (done.exit_code, "is there already" in done.output) == (2, True)
-    assert len(out.read_text().splitlines()) == 1
-
-
 def test_names_and_times_are_those_of_the_wire(tmp_path):
     """Numbers above an era's base are another spool's; what no clock dated gets its time from the decision."""
     entries = [reading(at) for at in range(4)] + [reading(at, device="late") for at in range(4, 8)]
@@ -305,150 +230,6 @@ async def test_beside_a_running_gateway(folder, tmp_path):
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await spool.close()
-
-
-def damage(folder: Path, chance: random.Random, places: int) -> None:
-    """Garbage in the middle of segments."""
-    for _ in range(places):
-        file = chance.choice(sorted(folder.glob("*.seg")))
-        data = bytearray(file.read_bytes())
-        end = len(bytes(data).rstrip(b"\0"))
-        at = chance.randrange(end)
-        size = chance.choice([1, 8, 300, 5000])
-        data[at : at + size] = chance.randbytes(len(data[at : at + size]))
-        file.write_bytes(data)
-
-
-def readable(folder: Path) -> dict[int, bytes]:
-    """What an opening of the spool still gives."""
-
-    async def work():
-        spool = Spool.open(folder, outlets=["main"], max_bytes=16 * MIB)
-        try:
-            found, first = {}, spool.first
-            while more := spool.read(first, spool.committed):
-                found.update(more)
-                first = more[-1][0] + 1
-            return found
-        finally:
-            spool.release()
-
-    return asyncio.run(work())
-
-
-def test_verify_lists_the_damage(folder):
-    assert gateway("verify", folder).output.endswith("Nothing is damaged.\n")
-    file = min(folder.glob("*.seg"))
-    data = bytearray(file.read_bytes())
-    at = data.index(pack(reading(130)))
-    data[at + 3] ^= 0x10
-    file.write_bytes(data)
-    before = {each: each.read_bytes() for each in folder.glob("*.seg")}
-    done = gateway("verify", folder, "--json")
-    assert done.exit_code == 1
-    found = json.loads(done.stdout)
-    assert found["lost"] == [[131, 131]]
-    assert [each["file"] for each in found["damages"]] == [file.name]
-    assert found["damages"][0]["offset"] < at < found["damages"][0]["offset"] + found["damages"][0]["bytes"]
-    shown = gateway("verify", folder).output
-    assert file.name in shown
-    assert "1 entries that were not delivered cannot be read: 131" in shown
-    assert "gateway spool repair" in shown
-    assert {each: each.read_bytes() for each in folder.glob("*.seg")} == before
-
-
-def test_repair(folder, tmp_path):
-    (folder / "about.json").write_text("{}")
-    spool_id = min(folder.glob("*.seg")).name[:8]
-    file = min(folder.glob("*.seg"))
-    data = bytearray(file.read_bytes())
-    for seq in (105, 131, 132):  # the first was delivered
-        at = data.index(pack(reading(seq - 1)))
-        data[at] ^= 0xFF
-    file.write_bytes(data)
-    done = gateway("repair", folder, "--json")
-    assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert (found["spool"], found["kept"], found["lost"], found["settled_unreadable"]) == (
-        spool_id, 97, [[131, 132]], [[105, 105]]
-    )  # fmt: skip
-    assert Path(found["original"], file.name).read_bytes() == data
-    assert (folder / "about.json").read_text() == "{}"
-    assert gateway("verify", folder).exit_code == 0
-    (status,) = rows(gateway("status", folder, "--json"))
-    assert (status["spool"], status["next"], status["unsettled"]) == (spool_id, 201, 78)
-    assert status["losses"] == {"damaged": [[131, 132]]}
-    assert sorted(readable(folder)) == [n for n in range(101, 201) if n not in (105, 131, 132)]
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_repair_keeps_every_undamaged_record(folder, tmp_path, seed):
-    chance = random.Random(seed)
-    whole = readable(shutil.copytree(folder, tmp_path / "copy"))
-    damage(folder, chance, chance.choice([1, 2, 5]))
-    left = b"".join(file.read_bytes() for file in folder.glob("*.seg"))
-    undamaged = {number for number, data in whole.items() if data in left}
-    done = gateway("repair", folder, "--json")
-    if done.exit_code:  # nothing at all can be read
-        assert "nothing in it can be read" in done.output
-        return
-    found = json.loads(done.stdout)
-    after = readable(folder)
-    assert all(whole[number] == data for number, data in after.items())
-    # A damaged head costs its record although the data may be there.
-    cost = len(undamaged - set(after))
-    assert cost <= len(found["damages"]) + 1
-    told = {n for first, last in found["lost"] + found["settled_unreadable"] for n in range(first, last + 1)}
-    assert set(whole) - set(after) <= told | set(range(1, min(after, default=201)))
-    assert gateway("verify", folder).exit_code == 0
-    (status,) = rows(gateway("status", folder, "--json"))
-    assert status["next"] >= 201
-
-
-def test_repair_into_another_folder(folder, tmp_path):
-    before = {each: each.read_bytes() for each in folder.glob("*.seg")}
-    done = gateway("repair", folder, "--into", tmp_path / "new")
-    assert (done.exit_code, "100 entries are in" in done.output) == (0, True)
-    assert {each: each.read_bytes() for each in folder.glob("*.seg")} == before
-    assert len(readable(tmp_path / "new")) == 100
-    done = gateway("repair", folder, "--into", tmp_path / "new")
-    assert (done.exit_code, "--into" in done.output) == (1, True)
-
-
-async def test_replay(folder, mosquitto, tmp_path):
-    """Beside a gateway that runs on the same spool, as late readings, byte for byte what they were."""
-    file = node_config(tmp_path, folder, url=mosquitto.url)
-    spool = Spool.open(folder, outlets=["main"], max_bytes=16 * MIB)
-    try:
-        async with connect(Broker(mosquitto.url, "tests")) as connection:
-            await connection.subscribe("lanna/v1/node-1/air/backlog")
-            done = await asyncio.to_thread(gateway, "replay", file, "--numbers", "109-112", "--json")
-            assert done.exit_code == 0, done.output
-            assert json.loads(done.stdout)["sent"] == 4
-            (message,) = await connection.receive()
-            said = json.loads(message.payload)
-            assert said["spool"] == spool.id
-            assert [each["seq"] for each in said["readings"]] == [109, 110, 111, 112]
-            assert said["readings"][0] == {
-                "device": "pms", "t": "2026-03-20T11:34:40.000Z", "seq": 109, "v": {"pm2_5": 118.0, "pm10": 128.5},
-                "q": {"*": 2},
-            }  # fmt: skip
-            assert said["readings"][1]["event"] == "state"
-            named = ["replay", folder, "--config", file, "--from", "2026-03-20T20:00+07:00", "--per-second", "1000"]
-            done = await asyncio.to_thread(gateway, *named)
-            assert (done.exit_code, done.stdout) == (0, f"The broker took 6 of 6 entries of spool {spool.id}.\n")
-        done = await asyncio.to_thread(gateway, "replay", file, "--numbers", "90-102")
-        assert done.exit_code == 1
-        assert done.stdout.startswith("The broker took 2 of 2 entries")
-        assert "11 of the numbers are not held" in done.stderr
-    finally:
-        spool.release()
-
-
-def test_replay_without_a_broker(folder, tmp_path):
-    done = gateway("replay", node_config(tmp_path, folder), "--all")
-    assert done.exit_code == 1
-    assert "Not everything was sent" in done.output
 
 
 def test_foreign_records_are_counted(tmp_path):
