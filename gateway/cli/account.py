@@ -87,8 +87,8 @@ def account(
         for name in {**said, **heard}
     }
     unheard = sum(max(0, one.said - one.heard) for one in devices.values() if one.said is not None)
-    total = sum(one.owed for one in devices.values())
-    kept = sum(min(one.owed, one.stored) for one in devices.values())
+    total = sum(owed.values())  # the node's own events too, which are no device's
+    kept = sum(min(count, stored.get(name, 0)) for name, count in owed.items())
     return Account(
         owed=total + unheard,
         stored=sum(stored.values()),

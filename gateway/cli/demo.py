@@ -20,6 +20,7 @@ def demo(
     real: Annotated[
         list[str] | None, typer.Option("--real", metavar="PORT=DRIVER", help=say("demo.real"), show_default=False)
     ] = None,
+    lora: Annotated[bool, typer.Option("--lora", help=say("demo.lora"))] = False,
     broker: Annotated[
         Literal["mosquitto", "iotcore"] | None, typer.Option(help=say("demo.broker"), show_default=False)
     ] = None,
@@ -29,4 +30,4 @@ def demo(
     from gateway.cli.demonstration import run
 
     parts = [real_part(said, number) for number, said in enumerate(real or (), 1)]
-    raise typer.Exit(run(seconds, as_json=as_json, folder=folder, broker=broker, real=parts))
+    raise typer.Exit(run(seconds, as_json=as_json, folder=folder, broker=broker, real=parts, has_lora=lora))

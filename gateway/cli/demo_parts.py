@@ -59,8 +59,10 @@ def real_part(said: str, number: int) -> Part:
     return Part(f"real-{number}", called, "1 s", driver.quantities[:_SHOWN], url, where)
 
 
-def write_config(folder: Path, broker_url: str, ports: dict[str, Path], real: Sequence[Part] = ()) -> Path:
-    """The configuration file of the demo's node and backbone, as a person would write it."""
+def write_config(
+    folder: Path, broker_url: str, ports: dict[str, Path], real: Sequence[Part] = (), more: str = ""
+) -> Path:
+    """The configuration file of the demo's node and backbone, as a person would write it; `more`: other tables."""
     devices = "".join(_table(part, str(ports.get(part.device, part.port))) for part in (*PARTS, *real))
     text = f"""[node]
 id = "demo"
@@ -75,7 +77,7 @@ max_size = "100 MB"
 [mqtt]
 url = "{broker_url}"
 confirm = "stored"
-{devices}
+{devices}{more}
 [ingest]
 state = "{folder}/ingest"
 mqtt = {{ url = "{broker_url}" }}

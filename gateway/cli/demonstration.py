@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drivers.core.registry import find
 from gateway import app
@@ -32,6 +33,9 @@ from gateway.sim.broker import EmbeddedBroker, Kind
 from gateway.sim.instrument import SimulatedDevice, SimulatedLine
 from gateway.wire.topics import DEFAULT_ROOT
 
+if TYPE_CHECKING:
+    from gateway.sim.radio_modem import SimulatedModem
+
 GRACE_S = 1.0
 """Time that the last bytes of an instrument get to reach the node's process."""
 SETTLE_S = 15.0
@@ -45,25 +49,29 @@ def run(
     folder: Path | None,
     broker: Kind | None = None,
     real: Sequence[Part] = (),
+    has_lora: bool = False,
 ) -> int:
     """Run the demo; the exit status. With `folder` its files are kept there; `broker` None takes what there is.
 
-    `real` instruments are read beside the simulated ones; what they said is not known, only what was heard.
+    `real` instruments are read beside the simulated ones; what they said is not known, only what was heard. With
+    `has_lora` a level gauge is heard by a LoRa modem.
     """
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        return asyncio.run(_run(folder.resolve(), broker, real, seconds, as_json=as_json))
+        return asyncio.run(_run(folder.resolve(), broker, real, seconds, as_json=as_json, has_lora=has_lora))
     with tempfile.TemporaryDirectory(prefix="lanna-demo-") as temporary:
-        return asyncio.run(_run(Path(temporary), broker, real, seconds, as_json=as_json))
+        return asyncio.run(_run(Path(temporary), broker, real, seconds, as_json=as_json, has_lora=has_lora))
 
 
-async def _run(folder: Path, kind: Kind | None, real: Sequence[Part], seconds: float, *, as_json: bool) -> int:
+async def _run(
+    folder: Path, kind: Kind | None, real: Sequence[Part], seconds: float, *, as_json: bool, has_lora: bool
+) -> int:
     broker = EmbeddedBroker(folder / "broker", kind)
     await broker.start()
     try:
         whereabouts.write(broker.url, DEFAULT_ROOT)
         try:
-            found = await _demonstrate(folder, broker, real, seconds, as_json=as_json)
+            found = await _demonstrate(folder, broker, real, seconds, as_json=as_json, has_lora=has_lora)
         finally:
             whereabouts.remove()
     finally:
@@ -73,16 +81,22 @@ async def _run(folder: Path, kind: Kind | None, real: Sequence[Part], seconds: f
 
 
 async def _demonstrate(
-    folder: Path, broker: EmbeddedBroker, real: Sequence[Part], seconds: float, *, as_json: bool
+    folder: Path, broker: EmbeddedBroker, real: Sequence[Part], seconds: float, *, as_json: bool, has_lora: bool
 ) -> Account:
     ports = {part.device: folder / f"tty-{part.device}" for part in PARTS}
-    lines = {
+    lines: dict[str, SimulatedLine | SimulatedModem] = {
         part.device: SimulatedLine(
             [SimulatedDevice(find(part.driver), seed=number, name=part.device)], link=ports[part.device], seed=number
         )
         for number, part in enumerate(PARTS)
     }
-    config = load(write_config(folder, broker.url, ports, real))
+    more, shown = "", (*PARTS, *real)
+    if has_lora:
+        from gateway.cli.demo_radio import LORA, radio
+
+        lines[LORA.device], more = radio(folder)
+        shown = (*shown, LORA)
+    config = load(write_config(folder, broker.url, ports, real, more))
     stop, ended, running = asyncio.Event(), asyncio.Event(), app.Running()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -91,7 +105,7 @@ async def _demonstrate(
     async with asyncio.TaskGroup() as group:
         sims = [group.create_task(line.run(), name=f"demo {name}") for name, line in lines.items()]
         system = group.create_task(app.run(config, stop, running), name="demo gateway")
-        view = group.create_task(_show(broker, (*PARTS, *real), as_json=as_json), name="demo view")
+        view = group.create_task(_show(broker, shown, as_json=as_json), name="demo view")
         await _wait(ended, system, seconds)
         # From here on nothing new is owed: the instruments fall silent, and what they said has its time to arrive.
         for line in lines.values():

@@ -166,6 +166,7 @@ class Node:
             self._recorder.event(self.id, event, data)
         except SpoolFull:
             return False
+        self.recorded[self.id] = self.recorded.get(self.id, 0) + 1
         return True
 
     def _lose(self, reason: str, first: int, last: int) -> None:

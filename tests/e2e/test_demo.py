@@ -93,3 +93,16 @@ def test_beside_it_tail_and_a_plain_subscriber_need_nothing_said(tmp_path: Path)
         child.send_signal(signal.SIGINT)
         assert summary(child)["lost"] == 0
         assert not place.exists()
+
+
+@pytest.mark.mosquitto
+def test_a_gauge_by_radio_stands_in_the_same_table_and_summary(tmp_path: Path) -> None:
+    with demo(tmp_path, "--seconds", "5", "--broker", "mosquitto", "--lora") as child:
+        found = summary(child)
+    assert (found["lost"], found["duplicated"], found["parked"]) == (0, 0, 0)
+    devices = found["devices"]
+    assert isinstance(devices, dict)
+    gauge = devices["canal-lora"]
+    assert gauge["said"] == gauge["heard"] >= 2
+    assert gauge["owed"] == gauge["stored"] > gauge["heard"]
+    assert len(devices) == 4
