@@ -21,6 +21,8 @@ from gateway.edge.combine import Method, default_method
 from gateway.edge.dating import Dating
 from gateway.edge.explaining import Explainer
 from gateway.edge.hours import FILE, Hours
+from gateway.edge.instruments import FILE as INSTRUMENTS
+from gateway.edge.instruments import Instruments
 from gateway.edge.life import Duty
 from gateway.edge.loans import Loans, SharedPort
 from gateway.edge.making import make_station
@@ -121,9 +123,10 @@ def build_node(config: Config, table: said.Node, spool: Spool, hours: Hours | No
         node=table.id,
         max_bytes=config.spool.max_bytes,
     )
+    instruments = Instruments(Path(config.spool.path) / INSTRUMENTS)
     memory = Memory(Path(config.spool.path) / "meaning.json", spool, recorder.meaning)
     online = node.uplink.is_online.is_set
-    node.watch = Watch(recorder, memory, presence, clock, classes, node.uplink.say, online)
+    node.watch = Watch(recorder, memory, presence, clock, classes, node.uplink.say, online, instruments)
     buses: dict[str, Bus] = {}
     for device in config.devices:
         driver = drivers[device.id]

@@ -28,6 +28,7 @@ from gateway.cli.chosen import (
     opened,
 )
 from gateway.cli.device_hours import hours
+from gateway.cli.device_replace import replace
 from gateway.cli.device_tapped import TAPPED_S, listen_in
 from gateway.cli.device_trial import OnReading, Tally, Trial
 from gateway.cli.device_verdict import Verdict, judge
@@ -44,6 +45,7 @@ _STYLES: dict[int, Style] = {2: "dim", 3: "suspect", 4: "fail", 9: "dim"}
 
 
 app.command("hours", help=say("device_hours.help"))(hours)
+app.command("replace", help=say("device_replace.help"))(replace)
 
 
 @app.command("try", help=say("device_cmd.try"))

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.edge.dating import Stamp
+from gateway.edge.instruments import REPLACED
 from gateway.meaning.alarms import Change
 from gateway.meaning.chain import Chain, Outcome, inputs_of
 from gateway.meaning.kinds.alarm import ALARM, Alarm
-from gateway.meaning.state import State, StateError, opened, text
+from gateway.meaning.state import State, StateError, integer, items, number, opened, text
 from gateway.meaning.steps import Context, Event, Sample
 from gateway.meaning.timeline import Timeline
 from gateway.wire.entry import Entry
@@ -59,6 +60,8 @@ class Life:
     time: Timeline = field(default_factory=Timeline)
     serial: str = ""
     last: Last | None = None
+    replaced_at: int = 0
+    """The moment (ns) of the last replacement of its instrument that was taken up."""
 
 
 class Meaning:
@@ -74,7 +77,7 @@ class Meaning:
     @property
     def has_memory(self) -> bool:
         """True where a restart would lose something."""
-        return any(life.chain.has_memory for life in self.lives.values())
+        return any(life.chain.has_memory or life.replaced_at for life in self.lives.values())
 
     def take(self, device: str, inputs: Inputs, stamp: Stamp, boot: str) -> Taken:
         """Run one reading through its chain, under the time of its entry."""
@@ -96,6 +99,9 @@ class Meaning:
         if life is None:
             return ()
         stamp = Stamp(entry.at_ms, entry.mono_ms, entry.is_trusted, 0)
+        if entry.event == REPLACED:
+            self.replace(entry.device, str(entry.data.get("serial", "")), int(entry.data.get("at", 0)))
+            return ()
         if entry.event:
             return () if entry.event != ALARM else tuple(self._tick(life, stamp, entry.boot))
         data, numbers = entry.data, {**entry.v, **entry.failed}
@@ -119,10 +125,14 @@ class Meaning:
             for event in self._tick(life, stamp, boot)
         ]
 
-    def replace(self, device: str) -> None:
-        """Another instrument stands in for this one: its registers begin anew, its totals go on."""
-        self.lives[device].chain.replace()
-        self.lives[device].serial = ""
+    def replace(self, device: str, serial: str, at: int) -> str:
+        """Another instrument stands in for this one: its registers begin anew, its totals go on. Gives the old serial
+        number as the instrument told it."""
+        life = self.lives[device]
+        life.chain.replace()
+        old, life.serial, life.replaced_at = life.serial, serial, at
+        self.taken += 1
+        return old
 
     def alarms(self) -> Iterable[tuple[str, Alarm, Change]]:
         """Every alarm that ever changed, by device, and its last change."""
@@ -169,9 +179,14 @@ class Meaning:
         return {
             "kind": "meaning/1",
             "devices": {
-                device: {"time": life.time.state(), "serial": life.serial, "chain": life.chain.state()}
+                device: {
+                    "time": life.time.state(),
+                    "serial": life.serial,
+                    "replaced_at": life.replaced_at,
+                    "chain": life.chain.state(),
+                }
                 for device, life in self.lives.items()
-                if life.chain.has_memory
+                if life.chain.has_memory or life.replaced_at
             },
             "board": {key: [sample.at, sample.value, sample.flag] for key, sample in self._board.items()},
         }
@@ -184,19 +199,21 @@ class Meaning:
             raise StateError("meaning: expected devices and a board")
         fresh: list[str] = []
         for device, life in self.lives.items():
-            if device not in devices or not life.chain.has_memory:
+            if device not in devices:
                 continue
             try:
                 part = devices[device]
                 serial = text(part["serial"], "serial", 200)
+                life.replaced_at = integer(part["replaced_at"], "replaced_at")
                 life.time.restore(part["time"])
                 fresh += [f"{device}: {key}" for key in life.chain.restore(part["chain"])]
                 life.serial = serial
             except (StateError, KeyError, TypeError) as error:
                 fresh.append(f"{device}: {error}")
         for key, sample in board.items():
-            if key in self._watched and isinstance(sample, list) and len(sample) == 3:
-                self._board[key] = Sample(*sample)
+            if key in self._watched:
+                at, value, flag = items(sample, "board", 3, 3)
+                self._board[key] = Sample(integer(at, "board"), number(value, "board"), integer(flag, "board", 1, 9))
         return fresh
 
 

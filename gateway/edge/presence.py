@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gateway.wire.payload as wire
 from gateway.edge.revisions import Revisions
@@ -109,6 +109,14 @@ class Presence:
         topic = alarm_topic(self._root, self._node.id, device_class, device, rule)
         message = self._alarms[topic] = Message(topic, b"" if said is None else wire.encode(said), 1, True)
         return message
+
+    def amend(self, device: str, serial: str, steps: list[str]) -> Message:
+        """Another instrument stands in for this one; the message that says so."""
+        facts = self._devices[device]
+        self._devices[device] = replace(facts, about=wire.amended(facts.about, serial, steps))
+        self._abouts = self._revise()
+        topic = device_topic(self._root, self._node.id, facts.device_class, device, "about")
+        return next(message for message in self._abouts if message.topic == topic)
 
     def changed(self, device: str, state: wire.DeviceState, why: str, reason: str = "") -> Message:
         """Note a device's new state; the message that says so."""

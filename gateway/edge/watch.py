@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Protocol
 
 import gateway.wire.payload as wire
+from gateway.edge.instruments import REPLACED, Instrument, Instruments, recalibrate
 from gateway.edge.meaning import Meaning
 from gateway.edge.memory import Memory
 from gateway.edge.presence import Presence
@@ -51,10 +52,12 @@ class Watch:
         classes: Mapping[str, str],
         say: Callable[[Message], None],
         is_online: Callable[[], bool],
+        instruments: Instruments | None = None,
     ) -> None:
         self._recorder, self._memory, self._presence, self._clock = recorder, memory, presence, clock
         self._classes, self._say, self._is_online = classes, say, is_online
         self._meaning: Meaning = recorder.meaning
+        self._instruments = instruments
         self._gone: set[tuple[str, str, str]] = set()
         self._online_since: int | None = None
         recorder.on_event.append(self._on_event)
@@ -72,6 +75,7 @@ class Watch:
             for alarm in life.chain.alarms
         }
         self._gone = found.rules - there
+        self._calibrate()
         for device_class, device, rule in self._gone:
             self._presence.alarm(device_class, device, rule, None)
         for device, alarm, change in self._meaning.alarms():
@@ -105,7 +109,45 @@ class Watch:
         for device, event in self._meaning.tick(*stamp, is_trusted=offset_ns is not None):
             with suppress(SpoolFull):
                 self._recorder.happened(device, event, wall_ns, mono_ns)
+        if self._instruments is not None and self._instruments.look():
+            self._take_up(self._instruments)
         self._forget(mono_ns)
+
+    def _take_up(self, instruments: Instruments) -> None:
+        """Instruments that were replaced since the last look."""
+        for device, life in self._meaning.lives.items():
+            for at, one in instruments.newer(device, life.replaced_at):
+                told = self._meaning.replace(device, one.serial, at)
+                data = {"serial": one.serial, "old": one.old or told, "at": at, "author": one.author, "note": one.note}
+                with suppress(SpoolFull):
+                    self._recorder.event(device, REPLACED, {**data, "calibration": [list(c) for c in one.calibration]})
+                log.info(
+                    "device %s: instrument %s took over from %s", device, one.serial, data["old"] or "an unnamed one"
+                )
+                self._apply(device, one)
+            self._describe(device)
+
+    def _calibrate(self) -> None:
+        """At the start: let the calibrations of replaced instruments hold."""
+        if self._instruments is None:
+            return
+        for device, life in self._meaning.lives.items():
+            for _, one in self._instruments.newer(device, 0):
+                if one.at <= life.replaced_at:
+                    self._apply(device, one)
+            self._describe(device)
+        self._take_up(self._instruments)
+
+    def _apply(self, device: str, one: Instrument) -> None:
+        try:
+            recalibrate(self._meaning.lives[device].chain, one)
+        except ValueError as error:
+            log.warning("device %s: the calibration of instrument %s is not used: %s", device, one.serial, error)
+
+    def _describe(self, device: str) -> None:
+        life, known = self._meaning.lives[device], self._instruments.known.get(device) if self._instruments else None
+        if known:
+            self._say(self._presence.amend(device, known[-1].serial, life.chain.about()))
 
     def _forget(self, mono_ns: int) -> None:
         """The broker has taken the empty messages of rules that have gone."""

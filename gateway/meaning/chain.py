@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.meaning.calibration import Curve
 from gateway.meaning.flags import MISSING, NOT_EVALUATED, verdict
+from gateway.meaning.history import Entry
 from gateway.meaning.kinds.alarm import Alarm, taken_ids
+from gateway.meaning.kinds.conversion import Calibration, calibration_step
 from gateway.meaning.kinds.energy import Total
 from gateway.meaning.kinds.parts import HIDDEN, RAW, Named
 from gateway.meaning.kinds.quality import INSIDE, Neighbour, Vocabulary
@@ -33,6 +36,10 @@ class Chain:
     """The steps of one device in order, then its alarms. `is_tested`: values without a flag of their own are good."""
 
     def __init__(self, steps: Sequence[Step], alarms: Sequence[Alarm] = ()) -> None:
+        self._previous_at = 0
+        self._arrange(steps, alarms)
+
+    def _arrange(self, steps: Sequence[Step], alarms: Sequence[Alarm]) -> None:
         self.steps, self.alarms = tuple(steps), tuple(alarms)
         self.is_tested = bool(self.steps)
         self.watched = frozenset(step.other for step in self.steps if isinstance(step, Neighbour) and "/" in step.other)
@@ -41,7 +48,6 @@ class Chain:
         self._all: tuple[Step, ...] = (*self.steps, *self.alarms)
         self._late = tuple(step for step in self._all if not _remembers(step))
         self._keys = _keys(self._all)
-        self._previous_at = 0
 
     @property
     def has_memory(self) -> bool:
@@ -80,6 +86,19 @@ class Chain:
         """The clock was set by so much."""
         for alarm in self.alarms:
             alarm.shift(by_ns)
+
+    def recalibrate(self, quantity: str, entry: Entry[Curve]) -> None:
+        """Let another calibration of a quantity hold from its time on. Raises ValueError where one begins then."""
+        for step in self.steps:
+            if isinstance(step, Calibration) and step.quantity == quantity:
+                entries = [*step.history.entries, entry]
+                fresh = calibration_step(quantity, entries)
+                self._arrange([fresh if each is step else each for each in self.steps], self.alarms)
+                return
+        # Where there was none it comes first, behind the range of the instrument's own values.
+        at = 1 if self.steps and isinstance(self.steps[0], Vocabulary) else 0
+        fresh = calibration_step(quantity, [entry])
+        self._arrange([*self.steps[:at], fresh, *self.steps[at:]], self.alarms)
 
     def replace(self) -> None:
         """Another instrument stands in for this one: its registers begin anew, its totals go on."""

@@ -218,6 +218,11 @@ SETTLED_BEFORE = "settled before"
 A = TypeVar("A", NodeAbout, DeviceAbout)
 
 
+def amended(about: DeviceAbout, serial: str, steps: list[str]) -> DeviceAbout:
+    """The same `about` of another instrument."""
+    return msgspec.structs.replace(about, serial=serial, steps=steps)
+
+
 def revised(about: A, rev: int, since: str | None) -> A:
     """The same `about` with its revision."""
     return msgspec.structs.replace(about, rev=rev, since=since)

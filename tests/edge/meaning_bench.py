@@ -9,10 +9,11 @@ from pathlib import Path
 from gateway.config.steps import chain_of
 from gateway.edge.clock import SystemClock
 from gateway.edge.dating import Dating
+from gateway.edge.instruments import FILE, Instruments
 from gateway.edge.meaning import Meaning
 from gateway.edge.memory import Memory
 from gateway.edge.past import read_past
-from gateway.edge.presence import NodeFacts, Presence
+from gateway.edge.presence import DeviceFacts, NodeFacts, Presence
 from gateway.edge.recorder import Recorder
 from gateway.edge.revisions import Revisions
 from gateway.edge.watch import Watch
@@ -21,6 +22,7 @@ from gateway.meaning.recipe import Facts
 from gateway.mqtt.link import Message
 from gateway.spool.spool import Spool
 from gateway.wire.entry import Entry, unpack
+from gateway.wire.payload import DeviceAbout
 from tests.edge.machine import Machine
 
 
@@ -58,12 +60,21 @@ class Bench:
         self.presence = Presence(
             "r",
             NodeFacts("n", "s", "1", {}, {}),
-            (),
+            [DeviceFacts(name, self.device_class, DeviceAbout(0, None, "driver")) for name in classes],
             revisions=Revisions(self.path / "about.json"),
             now=self.clock.now,
             spools=dict,
         )
-        self.watch = Watch(self.recorder, self.memory, self.presence, self.clock, classes, self.hear, lambda: True)
+        self.watch = Watch(
+            self.recorder,
+            self.memory,
+            self.presence,
+            self.clock,
+            classes,
+            self.hear,
+            lambda: True,
+            Instruments(self.path / FILE),
+        )
         self.dating.look(is_online=True)
         self.watch.begin()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.edge.instruments import FILE, Instrument, add_instrument
 from gateway.meaning.chain import Chain
 from gateway.wire.entry import Entry
 from tests.edge.machine import Machine
@@ -265,3 +266,44 @@ async def test_a_week_of_outage_costs_the_windows_and_no_total(tmp_path: Path) -
     # 40 times the register: the transformers; the newest reading waits for its confirmation.
     assert last.v["energy_import_total"] == pytest.approx(40 * (500.01 - 100.01))
     assert "pm2_5_1h" not in entries[-1].v
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+async def test_a_replaced_instrument_keeps_the_series(is_killed: bool, tmp_path: Path) -> None:
+    text = 'steps = [{ use = "total", most_w = 60000 }]'
+    bench = Bench(tmp_path, lambda: {"m": chain(text, "energy_import", "voltage")}, device_class="energy")
+    for number in range(5):
+        bench.read("m", {"energy_import": 100 + number / 10, "voltage": 230.0}, serial="A1")
+    await bench.watch.snapshot()
+    at = bench.machine.wall_ns()
+    add_instrument(tmp_path / FILE, "m", Instrument("B2", at, "", "Anan", "burnt", (("voltage", 1.01, 0.5),)))
+    bench.watch.tick()
+    if is_killed:
+        await bench.kill()
+    for number in range(5):
+        bench.read("m", {"energy_import": number / 10, "voltage": 230.0}, serial="B2")
+        if is_killed:
+            await bench.kill()
+    entries = await bench.entries()
+    told = [entry.data for entry in entries if entry.event == "replaced"]
+    assert told == [
+        {
+            "serial": "B2",
+            "old": "A1",
+            "at": at,
+            "author": "Anan",
+            "note": "burnt",
+            "calibration": [["voltage", 1.01, 0.5]],
+        }
+    ]
+    assert {entry.event for entry in entries} == {"", "replaced"}  # no reset, no glitch: it was said
+    readings = [entry for entry in entries if not entry.event]
+    totals = [entry.v["energy_import_total"] for entry in readings]
+    assert totals == sorted(totals)
+    # What the old one showed last was never confirmed; the new one begins with its second reading.
+    assert totals[-1] == pytest.approx(0.2 + 0.2)
+    assert [entry.v["voltage"] for entry in readings[4:6]] == [230.0, pytest.approx(232.8)]
+    assert readings[5].v["voltage_raw"] == 230.0
+    about = json.loads(bench.retained["r/n/energy/m/about"])
+    assert about["serial"] == "B2"
+    assert "calibration/1 voltage since 2026-09-21 (Anan)" in about["steps"]
