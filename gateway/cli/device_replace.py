@@ -59,7 +59,7 @@ def replace(
         fail(f"{folder / FILE}: {error.strerror}", FAILED)
     typer.echo(say("device_replace.done", device=device, serial=clean(serial)))
     for name, gain, offset in curves:
-        typer.echo(say("device_replace.calibrated", quantity=name, gain=f"{gain:g}", offset=f"{offset:g}"))
+        typer.echo("  " + say("device_replace.calibrated", quantity=name, gain=f"{gain:g}", offset=f"{offset:g}"))
 
 
 def _curve(text: str, quantities: tuple[str, ...]) -> tuple[str, float, float]:
