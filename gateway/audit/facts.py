@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 from typing import Literal, NamedTuple, Protocol
 
+from gateway.audit.descriptions import Description
 from gateway.spool.intervals import Intervals
 
 Kind = Literal["reading", "event", "undated"]
@@ -66,6 +67,10 @@ class Database(Protocol):
 
     def abouts(self, node: str, to_at: int) -> list[About]:
         """All that was said before `to_at`."""
+        ...
+
+    def descriptions(self, name: str, to_at: int) -> list[Description]:
+        """All that was said before `to_at` of the devices of that name, or of the node of that name."""
         ...
 
     def heard(self, node: str, from_at: int, to_at: int) -> dict[str, int]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
+from gateway.audit.descriptions import Description, description
 from gateway.audit.facts import About, Kind, Row, StateChange
 from gateway.ingest.notes import STATES
 from gateway.wire.times import MS, SECOND
@@ -17,6 +18,7 @@ _WORDS = {float(number): word for word, number in STATES.items()}
 _DAY_NS = 86_400 * SECOND
 _LOOK_BACK_NS = 400 * _DAY_NS
 _MOST_REQUESTS = 400
+_LABELS = frozenset({"node", "device", "class", "site", "version", "driver", "model", "serial", "method", "trust"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -86,6 +88,18 @@ class FluxReader:
             if row.get("device")
         ]
 
+    def descriptions(self, name: str, to_at: int) -> list[Description]:
+        """Every telling."""
+        start, said = max(0, to_at - self._retention_ns), json.dumps(name)
+        who = f"(r.device == {said} or (r.node == {said} and not exists r.device))"
+        found = []
+        for row in self._ask(start, to_at, 'r._measurement == "about"', who, then=_pivot()):
+            cells = {key: value for key, value in row.items() if key and not key.startswith("_") and value != ""}
+            figures = {key: float(value) for key, value in cells.items() if _is_figure(key)}
+            labels = {key: value for key, value in cells.items() if key in _LABELS}
+            found.append(description(labels, _time(row["_time"]), figures))
+        return found
+
     def heard(self, node: str, from_at: int, to_at: int) -> dict[str, int]:
         """From the node's health."""
         health, fields = 'r._measurement == "node_health"', '(r._field == "readings" or r._field == "spool_bytes")'
@@ -109,6 +123,10 @@ class FluxReader:
                 header = cells
             else:
                 yield dict(zip(header, cells, strict=False))
+
+
+def _is_figure(column: str) -> bool:
+    return column not in _LABELS and column not in ("result", "table")
 
 
 def _measured(names: Iterable[str]) -> str:

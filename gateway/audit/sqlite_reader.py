@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway.audit.descriptions import Description, description
 from gateway.audit.facts import About, Kind, Row, StateChange
 from gateway.audit.sources import reading
 from gateway.ingest.notes import STATES
@@ -33,6 +34,10 @@ _ABOUTS = (
 _HEARD = (
     "SELECT device, max(at) FROM note WHERE measurement = 'node_health' AND node = ? AND seq = 0 "
     "AND at >= ? AND at < ? AND (device != '' OR json_extract(fields, '$.spool_bytes') IS NOT NULL) GROUP BY device"
+)
+_DESCRIPTIONS = (
+    "SELECT node, device, class, at, tags, fields, text FROM note WHERE measurement = 'about' AND seq = 0 "
+    "AND (device = ? OR (device = '' AND node = ?)) AND at < ? ORDER BY at"
 )
 T = TypeVar("T")
 
@@ -99,6 +104,14 @@ class SqliteReader:
             for device, device_class, at, fields in rows
             if device
         ]
+
+    def descriptions(self, name: str, to_at: int) -> list[Description]:
+        """Every telling."""
+        found = []
+        for node, device, device_class, at, tags, fields, text in self._all(_DESCRIPTIONS, (name, name, to_at)):
+            labels = json.loads(tags) | {"node": node, "device": device, "class": device_class}
+            found.append(description(labels, at, json.loads(fields), json.loads(text)))
+        return found
 
     def heard(self, node: str, from_at: int, to_at: int) -> dict[str, int]:
         """From the node's health."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from gateway.audit.descriptions import Description, description
 from gateway.audit.facts import About, Kind, Row, StateChange
 from gateway.ingest.notes import STATES
 from gateway.wire.times import MS, SECOND
@@ -56,7 +57,7 @@ class VictoriaReader:
 
     def _some_rows(self, names: str, node: str, from_at: int, to_at: int) -> Iterator[Row]:
         found: dict[tuple[str, Labels], dict[str, dict[int, float]]] = {}
-        for labels, samples in self._export(names, node, from_at, to_at):
+        for labels, samples in self._export(names, _of(node), from_at, to_at):
             measurement, _, field = labels.pop("__name__").rpartition("_")
             key = measurement, tuple(sorted(labels.items()))
             found.setdefault(key, {}).setdefault(field, {}).update(samples)
@@ -74,7 +75,7 @@ class VictoriaReader:
         """From the state events."""
         after: dict[tuple[str, int], str | None] = {}
         before: dict[tuple[str, int], str | None] = {}
-        for labels, samples in self._export("^event_(state|before)$", node, from_at, to_at):
+        for labels, samples in self._export("^event_(state|before)$", _of(node), from_at, to_at):
             place = after if labels["__name__"] == "event_state" else before
             place |= {(labels.get("device", ""), at_ms): _WORDS.get(value) for at_ms, value in samples.items()}
         found = [
@@ -93,10 +94,22 @@ class VictoriaReader:
         """Every revision."""
         found = []
         start = max(0, to_at - self._retention_ns)
-        for labels, samples in self._export("^about_period_s$", node, start, to_at):
+        for labels, samples in self._export("^about_period_s$", _of(node), start, to_at):
             device, device_class = labels.get("device", ""), labels.get("class", "")
             found += [About(device, device_class, at_ms * MS, value) for at_ms, value in samples.items() if device]
         return found
+
+    def descriptions(self, name: str, to_at: int) -> list[Description]:
+        """Every telling: the series of one moment and with the same labels are one."""
+        start = max(0, to_at - self._retention_ns)
+        told: dict[tuple[Labels, int], dict[str, float]] = {}
+        for match in (f'device="{name}"', f'node="{name}",device=""'):
+            for labels, samples in self._export("^about_.+$", match, start, to_at):
+                figure = labels.pop("__name__").removeprefix("about_")
+                key = tuple(sorted(labels.items()))
+                for at_ms, value in samples.items():
+                    told.setdefault((key, at_ms), {})[figure] = value
+        return [description(dict(labels), at_ms * MS, figures) for (labels, at_ms), figures in told.items()]
 
     def heard(self, node: str, from_at: int, to_at: int) -> dict[str, int]:
         """From the node's health."""
@@ -106,14 +119,17 @@ class VictoriaReader:
         return {labels.get("device", ""): int(value * SECOND) for labels, value in self._ask(query, to_at)}
 
     def _export(
-        self, names: str, node: str, from_at: int, to_at: int
+        self, names: str, match: str, from_at: int, to_at: int
     ) -> Iterator[tuple[dict[str, str], dict[int, float]]]:
         """Labels and samples (time in ms → value) of each series with `from_at` <= t < `to_at`."""
         first_ms, last_ms = -(-from_at // MS), -(-to_at // MS) - 1
         if first_ms > last_ms:
             return
-        match = f'{{__name__=~"{names}",node="{node}"}}'
-        query = {"match[]": match, "start": _text(first_ms * MS), "end": _text(last_ms * MS)}
+        query = {
+            "match[]": f'{{__name__=~"{names}",{match}}}',
+            "start": _text(first_ms * MS),
+            "end": _text(last_ms * MS),
+        }
         for line in self._get(f"/api/v1/export?{urlencode(query)}").splitlines():
             row = json.loads(line)
             yield row["metric"], dict(zip(row["timestamps"], row["values"], strict=True))
@@ -124,6 +140,10 @@ class VictoriaReader:
         result: list[dict[str, Any]] = json.loads(text)["data"]["result"]
         for row in result:
             yield row["metric"], float(row["value"][1])
+
+
+def _of(node: str) -> str:
+    return f'node="{node}"'
 
 
 def _text(at: int) -> str:

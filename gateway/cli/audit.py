@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.databases import the_database, the_ingest, troubles
 from gateway.cli.moments import DEFAULT_ZONE, days, to_datetime
-from gateway.cli.places import configuration, fail
+from gateway.cli.places import fail
 from gateway.cli.printing import print_json
 from gateway.cli.spool_options import AsJson, Zone, ids, option, span, the_zone
-from gateway.cli.table import clean
 from gateway.ops.texts import say
 from gateway.wire.times import SECOND
 
 if TYPE_CHECKING:
-    from gateway.audit.facts import Database
     from gateway.audit.report import Report
     from gateway.config.model import Ingest
 
 app = typer.Typer()
 
 _DURABLE_S = {"victoriametrics": 30.0}
-_ANSWER_WITHIN_S = 60.0
 _MOST_DAYS = 3700
 
 
@@ -52,8 +48,8 @@ def audit(
     if from_at >= to_at:
         fail(say("audit.future"))
     _bounded(from_at, to_at)
-    table = _ingest(config)
-    with _troubles():
+    table = the_ingest(config)
+    with troubles():
         report = _ask(table, from_at, to_at, now_at, ids(node), timezone)
     if as_json:
         print_json(made.as_json(report))
@@ -72,7 +68,7 @@ def _ask(table: Ingest, from_at: int, to_at: int, now_at: int, only: frozenset[s
     from gateway.audit.report import Report, node_report
     from gateway.audit.sources import read_ledger, read_parked
 
-    with _database(table) as database:
+    with the_database(table) as database:
         grace_s = table.grace_s + _DURABLE_S.get(database.name, 0.0)
         # The ledger first: what it calls stored by now must be in the database when that is asked.
         ledger = read_ledger(Path(table.state) / "ledger.sqlite", now_at, grace_s)
@@ -91,53 +87,3 @@ def _ask(table: Ingest, from_at: int, to_at: int, now_at: int, only: frozenset[s
             gathered = Gathering(database, name, window, ledger.nodes.get(name, {}), held, dropped).gather()
             nodes.append(node_report(gathered, window, calendar))
         return Report(window, timezone, ledger.id, database.name, kept_from, nodes)
-
-
-@contextmanager
-def _database(table: Ingest) -> Iterator[Database]:
-    if table.sqlite is not None:
-        from gateway.audit.sqlite_reader import SqliteReader
-
-        yield SqliteReader(Path(table.sqlite.path))
-        return
-    from gateway.app.backbone import influx_sink
-    from gateway.audit.flux_reader import FluxReader
-    from gateway.audit.victoria_reader import VictoriaReader
-
-    influx = table.influx
-    assert influx is not None, "checked when the configuration was read"
-    sink = influx_sink(influx.model_copy(update={"timeout_s": max(influx.timeout_s, _ANSWER_WITHIN_S)}))
-    try:
-        retention_ns = int(influx.retention_s * SECOND)
-        if sink.dialect() == "victoriametrics":
-            yield VictoriaReader(sink.get, retention_ns=retention_ns)
-        else:
-            yield FluxReader(sink.query, influx.bucket, retention_ns=retention_ns)
-    finally:
-        sink.close()
-
-
-def _ingest(said: Path | None) -> Ingest:
-    path = configuration(said)
-    from gateway.config import check
-
-    found, problems = check(path)
-    errors = [str(problem) for problem in problems if not problem.is_warning]
-    if found is None or errors:
-        fail("\n".join(errors))
-    if found.ingest is None:
-        fail(say("audit.no_ingest", file=path))
-    return found.ingest
-
-
-@contextmanager
-def _troubles() -> Iterator[None]:
-    """What cannot be asked is not accounted for: the command ends with 1 and says what it was."""
-    from gateway.ingest.ledger import LedgerError
-    from gateway.ingest.parked import ParkedError
-    from gateway.ingest.sinks.base import Unavailable
-
-    try:
-        yield
-    except (LedgerError, ParkedError, Unavailable, OSError) as error:
-        fail(say("audit.cannot_ask", why=clean(str(error))), 1)

@@ -16,7 +16,7 @@ from gateway.ops.texts import LANGUAGES, say, set_language
 
 COMMANDS = (
     *("run", "demo", "config", "driver", "port", "device", "step", "lora", "sim"),
-    *("tail", "explain", "spool", "parked", "audit", "version"),
+    *("tail", "explain", "spool", "parked", "audit", "about", "version"),
 )
 
 

@@ -176,10 +176,10 @@ class Reader:
                     part.points.append(notes.device_status_note(origin, state, intake, now_at))
                 case "about", False:
                     node_about = payload.decode(payload.NodeAbout, data)
-                    part.points.append(notes.about_note(origin, node_about, now_at))
+                    part.points.append(notes.about_note(origin, node_about, intake, now_at))
                 case "about", True:
                     about = payload.decode(payload.DeviceAbout, data)
-                    part.points.append(notes.about_note(origin, about, now_at))
+                    part.points.append(notes.about_note(origin, about, intake, now_at))
                 case "health", _:
                     health = payload.decode(payload.Health, data)
                     part.holds = _holds(health.spools)

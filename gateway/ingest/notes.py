@@ -8,6 +8,7 @@ from math import isfinite
 
 from gateway.ingest.points import MAX_SEQ, Intake, Note, Origin, Reason, is_quantity
 from gateway.wire import payload
+from gateway.wire.times import SECOND
 
 STATES = {"ok": 0, "silent": 1, "faulty": 2, "absent": 3}
 """The numbers under which device states are stored."""
@@ -90,17 +91,24 @@ def device_status_note(origin: Origin, status: payload.DeviceStatus, intake: Int
     return Note("device_status", origin, at, {"state": STATES[status.state]}, text={"why": status.why[:_TEXT_BOUND]})
 
 
-def about_note(origin: Origin, about: payload.NodeAbout | payload.DeviceAbout, now_at: int) -> Note:
-    """What a node or device is now: revision and position as fields, the words as tags, names as text."""
+def about_note(origin: Origin, about: payload.NodeAbout | payload.DeviceAbout, intake: Intake, now_at: int) -> Note:
+    """What a node or device is now: its numbers and its position as fields, the words as tags, all else as text."""
     fields: dict[str, float | int] = {"rev": about.rev}
     fields |= {key: value for key, value in about.position.items() if is_quantity(key) and isfinite(value)}
+    text: dict[str, object] = {"name": about.name, "since": about.since}
     if isinstance(about, payload.NodeAbout):
         words = {"site": about.site, "version": about.version}
+        text |= {"devices": about.devices}
     else:
         words = {"driver": about.driver, "model": about.model, "serial": about.serial, "method": about.method}
+        words |= {"trust": about.trust}
         fields["period_s"] = about.period_s
+        fields |= {f"duty_{key}": value for key, value in about.duty.items() if is_quantity(key) and isfinite(value)}
+        text |= {"units": about.units, "steps": about.steps}
+    since_at = None if about.since is None else intake.time(about.since)
+    if isinstance(since_at, int):
+        fields["since_s"] = since_at / SECOND
     tags = {key: word[:_TEXT_BOUND] for key, word in words.items() if word}
-    text = {"name": about.name, "since": about.since}
     return Note("about", origin, now_at, fields, tags, text)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.audit.descriptions import as_of, revisions
 from gateway.audit.facts import About, Database, Row, StateChange
 from gateway.audit.flux_reader import FluxReader
 from gateway.audit.sqlite_reader import SqliteReader
@@ -98,6 +99,30 @@ def test_rows(database: Database) -> None:
     assert [row.seq for row in found if row.kind == "event"] == [1, 101, 102, 103]
     assert list(database.rows("n2", T0, NOW)) == [Row(OTHER, 7, T0, "water", "level", "reading")]
     assert list(database.rows("n3", T0, NOW)) == []
+
+
+def test_descriptions(database: Database) -> None:
+    """Every revision of a device, and of a node; what held at a time."""
+    first, second = revisions(database.descriptions("pms", NOW + HOUR))
+    assert (first.node, first.device, first.device_class, first.rev) == ("n1", "pms", "air", 1)
+    assert (first.since_at, first.words, first.figures) == (
+        T0 - HOUR,
+        {"driver": "d", "model": "m1", "method": "last"},
+        {"period_s": 60.0},
+    )
+    assert (second.rev, second.since_at, second.words["model"]) == (2, T0 + HOUR, "m2")
+    told = database.descriptions("pms", NOW + HOUR)
+    assert [as_of(told, T0 + hours * HOUR) for hours in (-2, -1, 0, 1, 40)] == [
+        [],
+        [first],
+        [first],
+        [second],
+        [second],
+    ]
+    (node,) = database.descriptions("n1", NOW + HOUR)
+    assert (node.device, node.words, node.holds_from) == ("", {"site": "s"}, T0)
+    assert database.descriptions("meter", NOW + HOUR) == []
+    assert database.descriptions("pms", T0 - 2 * HOUR) == []
 
 
 def test_rows_of_a_stretch(database: Database) -> None:
@@ -233,6 +258,14 @@ def test_flux() -> None:
         assert reader.abouts("n1", at + HOUR) == [About("pms", "air", at, 1.0)]
         assert reader.heard("n1", at, at + HOUR) == {"pms": at}
         assert reader.kept_from(NOW) == NOW - YEAR_NS
+        stub.csv = (
+            ",result,table,_measurement,_time,node,device,class,driver,rev,since_s,period_s,lat\r\n"
+            ",,0,about,2026-03-20T09:46:40.5Z,n1,pms,air,d,2,1773990000.25,60,\r\n"
+        )
+        (found,) = reader.descriptions("pms", at + HOUR)
+        assert (found.node, found.device, found.rev, found.at) == ("n1", "pms", 2, at + 500 * MS)
+        assert found.since_at == 1_773_990_000_250 * MS
+        assert (found.words, found.figures) == ({"driver": "d"}, {"period_s": 60.0})
         stub.csv = ",result,table,_value\r\n,,0,n1\r\n,,0,n2\r\n"
         assert reader.nodes(at, at + HOUR) == {"n1", "n2"}
         stub.csv = ""
