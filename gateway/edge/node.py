@@ -66,6 +66,7 @@ class Node:
         self._presence, self._recorder, self._clock, self._dating = presence, recorder, clock, dating
         self.id = node
         self._states: dict[str, wire.DeviceState] = {}
+        self._receivers: dict[str, wire.DeviceState] = {}
         self.uplink = Uplink(outlet, presence, broker, root=root, node=node, health=self.health)
         self.loans = Loans(clock.mono_ns, self.on_state, self.event)
         """Its ports. Stations tell their states there."""
@@ -157,8 +158,11 @@ class Node:
         self.recorded[device] = self.recorded.get(device, 0) + 1
 
     def on_receiver(self, receiver: str, state: wire.DeviceState, why: str) -> None:
-        """A radio receiver's state is an event of the node."""
-        self.event("receiver", {"receiver": receiver, "state": state, "why": why})
+        """A change of a radio receiver's state is an event of the node; that it began well is none."""
+        before = self._receivers.get(receiver, "ok")
+        self._receivers[receiver] = state
+        if before != state or state != "ok":
+            self.event("receiver", {"receiver": receiver, "from": before, "to": state, "why": why})
 
     def event(self, event: str, data: Mapping[str, object]) -> bool:
         """Something happened to the node itself; False where the spool has no room to say so."""
