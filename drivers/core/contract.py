@@ -95,6 +95,16 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
+class Readdress:
+    """How a device is told another bus address: `request(old, new)`, whose answer may come from either. `note`: what
+    must be done to the device first.
+    """
+
+    request: Callable[[int, int], Request]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Polled:
     """A device that answers; `core.polling.Round` asks.
 
@@ -104,7 +114,8 @@ class Polled:
     whether it is certain which values were asked for. `identify(address, options)` asks which instrument it is, where
     it can tell: its answers decode to `info` alone, or are refused where they are another family's.
     `follow(exchanges, options)` gives what must be asked next where that follows from answers; nothing ends the round.
-    `start(options)` gives what the instrument stores and must be told before the first round.
+    `start(options)` gives what the instrument stores and must be told before the first round. `readdress`, where that
+    is known, tells it another bus address; only a person's command does.
     """
 
     requests: Callable[[int, Options], tuple[Request, ...]]
@@ -114,6 +125,7 @@ class Polled:
     identify: Callable[[int, Options], tuple[Request, ...]] | None = None
     follow: Callable[[tuple[Exchange, ...], Options], tuple[Request, ...]] | None = None
     start: Callable[[Options], tuple[Command, ...]] | None = None
+    readdress: Readdress | None = None
 
 
 @dataclass(frozen=True, slots=True)

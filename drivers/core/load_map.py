@@ -33,6 +33,9 @@
     status = { at = 2000, bits = { stage = 0 } }  while bit 0 is set, the stage is missing
     [identity]                                    what is no quantity, read to find out which instrument it is
     model = { at = 0x8960, letters = 6, expect = "B2.*", sample = "B23 112-100" }   `letters`: registers of two each
+    [own_address]                                 where it keeps its bus address; without it that cannot be changed
+    at = 0x0014                                   type, word_order; function 6 or 16, which writes it
+    note = "Hold its button for three seconds."   what must be done first
 
 Tables of `core.vectors` may follow. A value whose answer did not come, or that is no number, is missing (9); one
 outside its span or limits fails (4).
@@ -46,7 +49,7 @@ from typing import Any, TypeVar
 
 from drivers.core import modbus, units
 from drivers.core.contract import Driver, Option, Polled
-from drivers.core.map_facts import check_facts, line_of
+from drivers.core.map_facts import check_facts, line_of, own_address
 from drivers.core.quantities import quantity
 from drivers.core.register_map import Choice, Factor, RegisterMap
 from drivers.core.registers import FORMS, Fact, Ratio, Register
@@ -55,7 +58,7 @@ from drivers.core.simulated_map import Model, SimulatedMap, plain_model
 INVERT = Option(False, "true where the current transformers are mounted the wrong way: import and export change")
 _TOP = {
     *("title", "class", "models", "aliases", "sources", "wiring", "quirks", "silence_s", "period_s", "vectors"),
-    *("line", "modbus", "registers", "factors", "choices", "info", "identity"),
+    *("line", "modbus", "registers", "factors", "choices", "info", "identity", "own_address"),
     *("vector", "fault", "weakness", "stream", "command"),
 }
 _PLACE = {"at", "function", "type", "word_order", "not_available"}
@@ -118,17 +121,26 @@ def _driver(name: str, raw: Mapping[str, Any], model: Model, vectors_in: tuple[s
     options |= {each.name: _ratio(each, factors[each.name].get("help", _RATIO)) for each in meter.factors}
     options |= {c.name: _choosing(c, raw["choices"][c.name].get("help", "what it means")) for c in meter.choices}
 
+    own, note = own_address(raw)
+
     def simulate(seed: int, unit: int) -> SimulatedMap:
         places = (*meter.places, *meter.identity)
         ratios = {each.name: each.place.simulated if each.place else each.default for each in meter.factors}
-        return SimulatedMap(places, meter.limit, meter.even, model(quantities, seed, unit), unit, ratios)
+        return SimulatedMap(places, meter.limit, meter.even, model(quantities, seed, unit), unit, ratios, own)
 
     return Driver(
         name=name,
         title=raw["title"],
         device_class=raw.get("class", "energy"),
         models=tuple(raw["models"]),
-        kind=Polled(meter.requests, meter.decode, meter.ask, meter.guess, meter.identify if meter.identity else None),
+        kind=Polled(
+            meter.requests,
+            meter.decode,
+            meter.ask,
+            meter.guess,
+            meter.identify if meter.identity else None,
+            readdress=own.readdress(note, meter.timeout_s, meter.gap_s) if own else None,
+        ),
         quantities=quantities,
         line=line_of(raw),
         sources=tuple(raw["sources"]),

@@ -7,6 +7,7 @@ from typing import Any
 
 from drivers.core import modbus
 from drivers.core.contract import Line
+from drivers.core.modbus_write import MANY, ONE, AddressRegister
 
 _Fits = Callable[[Any], bool]
 
@@ -49,6 +50,14 @@ _LINE: Mapping[str, tuple[_Fits, str]] = {
     "stop": (lambda value: value in (1, 2), "1 or 2"),
 }
 
+_OWN: Mapping[str, tuple[_Fits, str]] = {
+    "at": (_between(0, 0xFFFF, is_whole=True), "0 to 65535"),
+    "type": (lambda value: value in modbus.NUMBER_TYPES, "a type of number"),
+    "word_order": (lambda value: value in ("high-first", "low-first"), "high-first or low-first"),
+    "function": (lambda value: value in (ONE, MANY), "6 or 16"),
+    "note": (_text, "a text"),
+}
+
 
 def check_facts(raw: Mapping[str, Any]) -> None:
     """Raises ValueError for what has the wrong type or cannot be."""
@@ -69,3 +78,24 @@ def _hold(where: str, table: Mapping[str, Any], rules: Mapping[str, tuple[_Fits,
     for key, (fits, expected) in rules.items():
         if key in table and not fits(table[key]):
             raise ValueError(f"{where}{key} is {expected}, not {table[key]!r}")
+
+
+def own_address(raw: Mapping[str, Any]) -> tuple[AddressRegister | None, str]:
+    """Where the instrument keeps its bus address, None where that is not said, and what must be done first. Raises
+    ValueError and KeyError.
+    """
+    table = raw.get("own_address")
+    if table is None:
+        return None, ""
+    _hold("[own_address] ", table, _OWN)
+    if unknown := table.keys() - _OWN.keys():
+        raise ValueError(f"[own_address]: {min(unknown)!r} is not known")
+    own = AddressRegister(
+        table["at"],
+        table.get("type", "uint16"),
+        table.get("function", ONE),
+        table.get("word_order", "high-first") == "low-first",
+    )
+    if own.function == ONE and own.count != 1:
+        raise ValueError("[own_address]: function 6 writes one register")
+    return own, table.get("note", "")

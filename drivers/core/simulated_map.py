@@ -7,6 +7,7 @@ from math import pi, prod, sin
 from random import Random
 
 from drivers.core import modbus
+from drivers.core.modbus_write import ONE, AddressRegister
 from drivers.core.quantities import quantity
 from drivers.core.registers import Fact, Place, Ratio, Register
 from drivers.core.simulated_slave import SimulatedSlave
@@ -17,13 +18,13 @@ Values = Callable[[float], Mapping[str, float]]
 Model = Callable[[Sequence[str], int, int], Values]
 """`model(quantities, seed, address)`: something to measure."""
 
-ILLEGAL_FUNCTION, ILLEGAL_ADDRESS = 1, 2
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 
 
 class SimulatedMap(SimulatedSlave):
     """The slave at one bus address. A question that meets none of its registers, goes beyond its last one, or is odd
     where only even ones are taken, gets exception 2; another function than the map's gets exception 1. `ratios`: what
-    a host will multiply its numbers by, by factor.
+    a host will multiply its numbers by, by factor. `own`: where it keeps its bus address.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class SimulatedMap(SimulatedSlave):
         values: Values,
         address: int,
         ratios: Mapping[str, float] | None = None,
+        own: AddressRegister | None = None,
     ) -> None:
         super().__init__(address, limit)
+        self._own = own
         # What is measured last: a register may stand among the facts too.
         self._places = sorted(places, key=lambda place: isinstance(place, Register))
         self._ratios = ratios or {}
@@ -56,6 +59,16 @@ class SimulatedMap(SimulatedSlave):
                 out[at : at + size] = self._encoded(place, values)
                 is_met = True
         return bytes(out) if is_met else ILLEGAL_ADDRESS
+
+    def write(self, asked: bytes) -> bytes | int:
+        """It takes a new address, and answers from the old one; it keeps everything else as it is."""
+        address = self._own.address_in(asked) if self._own is not None else None
+        if address is None:
+            return ILLEGAL_ADDRESS
+        if not 1 <= address <= 247:
+            return ILLEGAL_VALUE
+        self._address = address
+        return asked if asked[1] == ONE else modbus.closed(asked[:6])
 
     def _encoded(self, place: Place, values: Mapping[str, float]) -> bytes:
         if isinstance(place, Register):

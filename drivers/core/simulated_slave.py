@@ -53,9 +53,17 @@ class SimulatedSlave(ABC):
     def data(self, read: modbus.Read, t: float) -> bytes | int:
         """The data bytes of the answer to a reading question, or the code of an exception."""
 
+    def write(self, asked: bytes) -> bytes | int:
+        """The answer to a writing question, whole, or the code of an exception."""
+        return 1
+
     def _reply(self, asked: bytes, t: float) -> bytes:
         function, count = asked[1], int.from_bytes(asked[4:6], "big")
         found: bytes | int = 1
+        unit = self._address
+        if function in (6, *_WRITES) and not self.is_faulty:
+            found = self.write(asked)
+            return found if isinstance(found, bytes) else modbus.closed(bytes((unit, function | 0x80, found)))
         if function in modbus.READ_FUNCTIONS:
             read = modbus.Read(self._address, function, int.from_bytes(asked[2:4], "big"), count)
             found = self.data(read, t) if 1 <= count <= self._limit else 3

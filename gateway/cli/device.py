@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from drivers.core.contract import Decoded, Dialogue, Driver, Line, Listening, Options
-from drivers.core.quantities import quantity
 from gateway.cli.chosen import (
     FAILED,
     Address,
@@ -27,25 +26,23 @@ from gateway.cli.chosen import (
     line_text,
     opened,
 )
+from gateway.cli.device_address import address as change_address
 from gateway.cli.device_hours import hours
 from gateway.cli.device_replace import replace
+from gateway.cli.device_shown import print_reading, short
 from gateway.cli.device_tapped import TAPPED_S, listen_in
 from gateway.cli.device_trial import OnReading, Tally, Trial
 from gateway.cli.device_verdict import Verdict, judge
-from gateway.cli.printing import print_json, print_table
+from gateway.cli.printing import print_json
 from gateway.cli.reaching import Take, at_port
-from gateway.cli.table import Cell, Column, Style
 from gateway.ops.texts import say
 
 app = typer.Typer(help=say("command.device"), no_args_is_help=True)
 
-_SHORT = 4
-"""Quantities in the line of a reading that is not the last."""
-_STYLES: dict[int, Style] = {2: "dim", 3: "suspect", 4: "fail", 9: "dim"}
-
 
 app.command("hours", help=say("device_hours.help"))(hours)
 app.command("replace", help=say("device_replace.help"))(replace)
+app.command("address", help=say("device_address.help"))(change_address)
 
 
 @app.command("try", help=say("device_cmd.try"))
@@ -128,13 +125,6 @@ def _mute(t_s: float, decoded: Decoded) -> None:
     pass
 
 
-def short(t_s: float, decoded: Decoded) -> str:
-    """One line: when (seconds), and the first few values."""
-    named = [f"{name} {value:.6g} {quantity(name).unit}".rstrip() for name, value in decoded.values.items()]
-    more = f"  +{len(named) - _SHORT}" if len(named) > _SHORT else ""
-    return f"{t_s:7.2f} s  {'  '.join(named[:_SHORT])}{more}"
-
-
 def _tell(t_s: float, decoded: Decoded) -> None:
     typer.echo(short(t_s, decoded))
 
@@ -157,26 +147,6 @@ def _print(driver: Driver, tally: Tally, verdict: Verdict) -> None:
     if tally.received and not tally.readings:
         typer.echo("  " + say("device_cmd.received", hex=tally.received.hex(" ")))
     typer.echo("\n" + verdict.text)
-
-
-def print_reading(decoded: Decoded) -> None:
-    """Its values with unit and quality, and what is no quantity."""
-    columns = [
-        Column(say("tail.quantity")),
-        Column(say("tail.value"), align="right"),
-        Column(say("tail.unit")),
-        Column(say("tail.quality")),
-    ]
-    names = [*decoded.values, *(name for name in decoded.quality if name not in decoded.values)]
-    rows: list[list[Cell | str]] = []
-    for name in names:
-        flag = decoded.quality.get(name, 1)
-        value = f"{decoded.values[name]:.10g}" if name in decoded.values else "-"
-        said = "" if flag == 1 else say(f"quality.{flag}")
-        rows.append([name, value, quantity(name).unit, Cell(said, _STYLES.get(flag, ""))])
-    print_table(columns, rows)
-    if decoded.info:
-        typer.echo(", ".join(f"{key} {value}" for key, value in decoded.info.items()))
 
 
 def _facts(driver: Driver, port: str, tally: Tally, verdict: Verdict) -> dict[str, Any]:

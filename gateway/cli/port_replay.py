@@ -11,7 +11,7 @@ import typer
 
 from drivers.core.contract import Decoded, Driver, Options
 from gateway.cli.chosen import Address, AsJson, Settings, choose_attended, choose_options
-from gateway.cli.device import short
+from gateway.cli.device_shown import short
 from gateway.cli.overheard import Item, Overheard
 from gateway.cli.places import fail
 from gateway.cli.printing import print_json

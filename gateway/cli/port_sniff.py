@@ -12,7 +12,7 @@ import typer
 from drivers.core import registry
 from drivers.core.contract import Driver, Line, Listening
 from gateway.cli.chosen import FAILED, AsJson, Baud, Bits, ParityOption, PortName, choose_line, line_text, opened
-from gateway.cli.device import short
+from gateway.cli.device_shown import short
 from gateway.cli.device_tapped import TAPPED_S
 from gateway.cli.port_hearing import Hearing, Hit
 from gateway.cli.port_settings import settings_to_hear
