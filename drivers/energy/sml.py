@@ -12,7 +12,7 @@ import re
 from decimal import Decimal
 from functools import partial
 
-from drivers.core.contract import Decoded, Driver, Framer, Integrity, Line, Listening, Option, Options
+from drivers.core.contract import Decoded, Driver, Framer, Line, Listening, Option, Options
 from drivers.core.patterned import PatternFramer
 from drivers.energy import obis, sml_wire
 from drivers.energy.simulated_sml import QUANTITIES, SimulatedSml
@@ -44,9 +44,7 @@ def _holds(kind: str, frame: bytes) -> bool:
 
 
 def decode(frame: bytes, options: Options) -> Decoded:
-    """The values of a frame. Raises `Integrity`, `FixedBits` and `Truncated`, and `DeviceFault` without a value."""
-    if not sml_wire.holds(frame, str(options.get("crc", sml_wire.X25))):
-        raise Integrity(f"the check of the frame does not hold: {frame[-2:].hex()}")
+    """The values of a frame whose check holds. Raises `FixedBits`, `Truncated`, and `DeviceFault` without a value."""
     server, told = sml_wire.entries(frame)
     info: dict[str, str | int] = {"serial": server}
     is_faulty = _has_faulty_power(server)

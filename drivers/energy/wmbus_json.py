@@ -4,7 +4,7 @@
      "total_energy_consumption_kwh":7.94,"current_power_consumption_kw":0.003,"timestamp":"2026-03-20T09:46:40Z"}
 
 wmbusmeters listens to the radio, knows the keys and checks the telegrams; what comes here is a pipe's text without a
-check of its own, so its line is believed when it is whole. Several meters may come on one line: the option `id` picks
+check of its own. Several meters may come on one line: the option `id` picks
 one. See `wmbus_fields` for the names.
 
 Sources: wmbusmeters/wmbusmeters README, drivers/src/*.xmq.
@@ -105,6 +105,7 @@ DRIVERS = (
         gives=gives,
         line=Line(baud=115200),
         sources=("github.com/wmbusmeters/wmbusmeters README", "github.com/wmbusmeters/wmbusmeters drivers/src/*.xmq"),
+        check_bits=0,
         frame_bytes=_LINE_BYTES,
         silence_s=7200.0,
         options={

@@ -38,6 +38,9 @@ TIERS = {
     "dsmr-p1": 4,
     "iec62056-21": 4,
     "iec62056-21-d": 4,
+    "sml": 4,
+    "mbus-wired": 4,
+    "wmbus-json": 3,
 }
 MAPS = [driver.name for driver in drivers() if driver.vectors and driver.vectors[1].startswith("meters/")]
 
