@@ -150,7 +150,7 @@ DRIVERS = (
         ),
         check_bits=8,
         frame_bytes=wire.FRAME_BYTES,
-        silence_s=900.0,
+        silence_s=2700.0,
         default_address=1,
         options={
             "secondary": Option("", "its 16 digits of id, maker, version and medium, where several share an address"),

@@ -195,7 +195,7 @@ def test_another_meters_answer_is_no_answer():
 def test_damaged_bodies_under_a_good_check_raise_nothing_else():
     dice = Random(5)
     refused = 0
-    for _ in range(5000):
+    for _ in range(1500):
         body = bytearray(dice.choice(CAPTURES).data[4:-2])
         for _ in range(dice.randint(1, 4)):
             body[dice.randrange(15, len(body))] = dice.choice((0x7C, 0xFC, 0x0D, 0xFF, 0x8F, dice.randrange(256)))
@@ -203,7 +203,7 @@ def test_damaged_bodies_under_a_good_check_raise_nothing_else():
             KIND.decode(((KIND.ask(GIVE, {}), wire.long_frame(bytes(body))),), {})
         except Rejection:
             refused += 1
-    assert refused > 100
+    assert refused > 50
 
 
 def test_the_simulated_meter_is_chosen_by_its_number():

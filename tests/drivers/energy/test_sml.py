@@ -121,7 +121,7 @@ def test_damaged_bodies_under_a_good_check_raise_nothing_else():
     dice = Random(7)
     bodies = [case.data[8:-8] for case in CAPTURES]
     refused = 0
-    for _ in range(3000):
+    for _ in range(1000):
         body = bytearray(dice.choice(bodies))
         for _ in range(dice.randint(1, 4)):
             body[dice.randrange(len(body))] = dice.choice((0x00, 0x01, 0x7F, 0x8F, 0xF7, 0xFF, dice.randrange(256)))
@@ -129,7 +129,7 @@ def test_damaged_bodies_under_a_good_check_raise_nothing_else():
             SML.kind.decode(framed(bytes(body)), {})
         except Rejection:
             refused += 1
-    assert refused > 100
+    assert refused > 50
 
 
 def test_scalers_and_units_that_cannot_be_give_no_value():
