@@ -20,6 +20,8 @@ STATES: tuple[State, ...] = ("stored", "parked", "lost", "missing", "not-yet-due
 NOT_ARRIVED, NOT_IN_DATABASE, NOT_IN_PARKED = "not-arrived", "not-in-database", "not-in-parked-store"
 """Why a number is missing: never heard of; stored or parked by the ledger's word, and not there."""
 DROPPED = "dropped by a person"
+UNDATED = "undated"
+"""Not yet due because its node's clock is not trusted: nobody knows its time yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def _absent(facts: SpoolFacts, hole: tuple[int, int], due: int) -> Iterator[tupl
         yield from (("lost", DROPPED, *each) for each in _take(parked, facts.dropped))
         yield from (("missing", NOT_IN_PARKED, *each) for each in parked.ranges())
     yield from (("missing", NOT_IN_DATABASE, *each) for each in _take(left, ledger.settled))
+    yield from (("not-yet-due", UNDATED, *each) for each in _take(left, ledger.waits))
     yield from (("missing", NOT_ARRIVED, *each) for each in _take(left, Intervals([(0, max(0, due))])))
     yield from (("not-yet-due", "", *each) for each in left.ranges())
 

@@ -128,7 +128,8 @@ class Times:
 class LedgerSpool:
     """What the ledger says of a spool. Numbers up to `horizon` exist; holes up to `due` are overdue.
 
-    `lost` and `parked` are settled numbers by reason; what is settled and in neither is stored, it says.
+    `lost` and `parked` are settled numbers by reason; what is settled and in neither is stored, it says. `waits`: by
+    their node's latest word they have no time yet.
     """
 
     settled: Intervals = field(default_factory=Intervals)
@@ -137,6 +138,7 @@ class LedgerSpool:
     gone_at: int | None = None
     lost: dict[str, Intervals] = field(default_factory=dict)
     parked: dict[str, Intervals] = field(default_factory=dict)
+    waits: Intervals = field(default_factory=Intervals)
 
 
 @dataclass(slots=True)

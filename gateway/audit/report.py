@@ -21,8 +21,9 @@ As JSON (format 1; members may be added, none will change its meaning; times are
 A DAY is {"possible", "expected", "stored", "silent", "off", "late", "lost", "parked", "unexplained",
 "completeness_percent"}: readings that the period allows; those of them that the gateway owed (not while the device was
 silent or its node off); those in the database; why the others are absent; stored of possible. All but `stored` are null
-or 0 for a device without a period. `reason` of a missing number: "not-arrived", "not-in-database" (the ledger says
-stored), "not-in-parked-store". `unaccounted` counts the missing ones; with `duplicated` 0 it makes `is_accounted`.
+or 0 for a device without a period. `reason` of a number not yet due: "undated" (its node's clock is not trusted yet) or
+none; of a missing one: "not-arrived", "not-in-database" (the ledger says stored), "not-in-parked-store". `unaccounted`
+counts the missing ones; with `duplicated` 0 it makes `is_accounted`.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from gateway.ingest.parked import ParkedError
 from gateway.spool.intervals import Intervals
 from gateway.wire.times import SECOND
 
+_WORD_HOLDS_S = 600
+"""A node says every minute what has no time yet; of one that is silent nobody knows."""
 BEFORE_LEDGER = "before this ledger"
 T = TypeVar("T")
 
@@ -97,6 +99,10 @@ def _ledger(db: sqlite3.Connection, now_at: int, grace_s: float, *, is_old: bool
             (said.parked, reason) if state == PARKED else (said.lost, BEFORE_LEDGER if state == BEFORE else reason)
         )
         kind.setdefault(why, Intervals()).update(numbers)
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name='waiting'").fetchone():
+        query = "SELECT node, spool, numbers FROM waiting WHERE at > ?"
+        for node, spool, data in db.execute(query, (now_at - _WORD_HOLDS_S * SECOND,)):
+            found.nodes.setdefault(node, {}).setdefault(spool, LedgerSpool()).waits.update(Intervals.decode(data))
     return found
 
 

@@ -99,7 +99,7 @@ def _print_ranges(nodes: Sequence[NodeReport], where: tzinfo, *, show_all: bool)
         for node in nodes
         for spool in node.spools
         for each in spool.ranges
-        if show_all or each.state not in ("stored", "not-yet-due")
+        if show_all or each.state not in ("stored", "not-yet-due") or each.reason
     ]
     if not found:
         return

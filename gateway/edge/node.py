@@ -219,6 +219,7 @@ class Node:
             unsettled=outlet.unsettled,
             unconfirmed=outlet.numbers.unconfirmed,
             undated=len(outlet.numbers.undated),
+            undated_numbers=outlet.undated(),
             never_dated=self._dating.undated,
             clock_steps=self._clock.steps,
             clock_doubt=self._clock.doubt,

@@ -27,6 +27,7 @@ from gateway.wire.dating import UNDECIDED
 log = logging.getLogger(__name__)
 
 CHUNK_NUMBERS = 10_000
+MOST_UNDATED = 64
 _DISK_PAUSE_S = 5.0
 
 InThread = Callable[..., Awaitable[Any]]
@@ -84,6 +85,14 @@ class Outlet:
     def unanswered_s(self) -> float:
         """How long the broker has left the oldest message unanswered; 0 where there is none."""
         return self._sender.unanswered_s
+
+    def undated(self) -> dict[str, list[tuple[int, int]]]:
+        """Numbers that wait for their time, as they are called on the wire: the oldest 64 ranges."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for waiting in self.numbers.undated.ranges()[:MOST_UNDATED]:
+            for id_, first, last in self._eras.names(*waiting):
+                found.setdefault(id_, []).append((first, last))
+        return found
 
     async def drained(self) -> None:
         """Returns when nothing committed is unsettled."""

@@ -38,6 +38,11 @@ CREATE TABLE undated (node TEXT NOT NULL, spool TEXT NOT NULL, block INTEGER NOT
 ) WITHOUT ROWID;
 """
 
+_WAITING = (
+    "CREATE TABLE IF NOT EXISTS waiting (node TEXT NOT NULL, spool TEXT NOT NULL, numbers BLOB NOT NULL, "
+    "at INTEGER NOT NULL, PRIMARY KEY (node, spool)) WITHOUT ROWID"
+)
+
 
 class LedgerError(Exception):
     """The ledger cannot be used; the message names the file and the remedy."""
@@ -51,6 +56,7 @@ class Ledger(Protocol):
     def settle(self, node: str, spool: str, ranges: Iterable[tuple[int, int]]) -> None: ...
     def expect(self, node: str, spool: str, last: int) -> None: ...
     def miss(self, node: str, spool: str, ranges: Iterable[tuple[int, int]]) -> None: ...
+    def wait(self, node: str, numbers: Mapping[str, Iterable[tuple[int, int]]], at: int) -> None: ...
     def declare(self, node: str, spool: str, first: int, last: int, reason: str, state: str = LOST) -> int: ...
     def announce(self, node: str, spools: Mapping[str, tuple[int, int]], at: int, *, is_birth: bool) -> None: ...
     def close_gone(self, at: int, after_s: float) -> list[tuple[str, str]]: ...
@@ -71,6 +77,10 @@ class SqliteLedger:
         self._spools: dict[tuple[str, str], SpoolRecord] = {}
         self._dirty: set[tuple[str, str]] = set()
         self._undated: dict[tuple[str, str, int], int] = {}
+        self._waits: dict[str, tuple[dict[str, Intervals], int]] = {}
+        """By node what waits for a time there, and when that was told; not written yet."""
+        self._waiting: set[str] = set()
+        """Nodes of which something waits, by what is written."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=10, check_same_thread=False)
@@ -103,6 +113,12 @@ class SqliteLedger:
         for first, last in ranges:
             self.expect(node, spool, last)
             self._spools[node, spool].gone.add(first, last)
+
+    def wait(self, node: str, numbers: Mapping[str, Iterable[tuple[int, int]]], at: int) -> None:
+        """These numbers wait at their node for a time, by spool; others of it no longer do. Only the audit asks."""
+        found = {spool: Intervals(ranges) for spool, ranges in numbers.items()}
+        if found or node in self._waiting:
+            self._waits[node] = found, at
 
     def declare(self, node: str, spool: str, first: int, last: int, reason: str, state: str = LOST) -> int:
         """Those of these numbers that are not settled yet become so, as `state` for `reason`; how many there are."""
@@ -204,7 +220,7 @@ class SqliteLedger:
 
     def commit(self) -> None:
         """All changes are on disk when this returns. Raises LedgerError; nothing is then forgotten."""
-        if not self._dirty and not self._undated:
+        if not self._dirty and not self._undated and not self._waits:
             return
         try:
             with self._db:
@@ -212,10 +228,17 @@ class SqliteLedger:
                     self._save(node, spool, self._spools[node, spool])
                 rows = [(*key, at) for key, at in self._undated.items()]
                 self._db.executemany("INSERT OR IGNORE INTO undated VALUES (?,?,?,?)", rows)
+                for node, (found, at) in self._waits.items():
+                    self._db.execute("DELETE FROM waiting WHERE node=?", (node,))
+                    kept = [(node, spool, each.encode(), at) for spool, each in found.items()]
+                    self._db.executemany("INSERT INTO waiting VALUES (?,?,?,?)", kept)
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger {self._path} cannot be written ({error}): is its disk full?") from error
         self._dirty.clear()
         self._undated.clear()
+        for node, (found, _) in self._waits.items():
+            (self._waiting.add if found else self._waiting.discard)(node)
+        self._waits.clear()
 
     def close(self) -> None:
         """Closes the file; what was not committed is forgotten."""
@@ -250,6 +273,8 @@ class SqliteLedger:
             )
         elif version != SCHEMA_VERSION:
             raise ValueError(f"it has schema {version}, this program knows {SCHEMA_VERSION}")
+        self._db.execute(_WAITING)
+        self._waiting = {str(node) for (node,) in self._db.execute("SELECT DISTINCT node FROM waiting")}
         for node, spool, settled, *rest in self._db.execute("SELECT * FROM spool"):
             following, is_announced, due, seen, seen_at, gone_at, is_closed = rest
             self._spools[node, spool] = SpoolRecord(

@@ -21,6 +21,7 @@ _CACHE_BOUND = 100_000
 _WHY_BOUND = 300
 _OVERSIZE_KEPT = 4096
 _SPOOLS_BOUND = 64
+_WAITING_BOUND = 64
 
 _device = attrgetter("device")
 
@@ -31,8 +32,9 @@ Ranges = dict[str, tuple[int, int]]
 class Part:
     """What one message holds. `spool` is that of its numbered points, "" where there are none.
 
-    `holds`: (first, next) by spool, as the node announces them; `lost`: (spool, first, last, reason). `parked_id` is
-    set when it came from the parked store.
+    `holds`: (first, next) by spool, as the node announces them; `waits`: numbers that have no time yet, by spool, None
+    where nothing is said of that; `lost`: (spool, first, last, reason). `parked_id` is set when it came from the parked
+    store.
     """
 
     topic: str
@@ -42,6 +44,7 @@ class Part:
     points: list[Point | Note] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     holds: Ranges = field(default_factory=dict)
+    waits: dict[str, list[tuple[int, int]]] | None = None
     is_birth: bool = False
     lost: list[tuple[str, int, int, str]] = field(default_factory=list)
     has_undated: bool = False
@@ -182,7 +185,7 @@ class Reader:
                     part.points.append(notes.about_note(origin, about, intake, now_at))
                 case "health", _:
                     health = payload.decode(payload.Health, data)
-                    part.holds = _holds(health.spools)
+                    part.holds, part.waits = _holds(health.spools), _waits(health.undated_numbers)
                     part.points += notes.health_notes(address.node, health, intake, now_at)
                 case "lost", _:
                     part.lost = _lost(payload.decode(payload.Lost, data))
@@ -270,6 +273,15 @@ def _holds(spools: dict[str, payload.SpoolRange]) -> Ranges:
         if spool_number(spool) is None or not 1 <= held.first <= held.next <= MAX_SEQ or len(spools) > _SPOOLS_BOUND:
             raise ValueError(f"no spools of a node: {spool[:40]!r} {held.first}…{held.next}")
     return {spool: (held.first, held.next) for spool, held in spools.items()}
+
+
+def _waits(said: dict[str, list[tuple[int, int]]]) -> dict[str, list[tuple[int, int]]]:
+    """By spool, without what cannot be."""
+    return {
+        spool: [(first, last) for first, last in ranges[:_WAITING_BOUND] if 1 <= first <= last < MAX_SEQ]
+        for spool, ranges in list(said.items())[:_SPOOLS_BOUND]
+        if spool_number(spool) is not None
+    }
 
 
 def _lost(declared: dict[str, list[tuple[int, int, str]]]) -> list[tuple[str, int, int, str]]:

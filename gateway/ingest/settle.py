@@ -88,7 +88,7 @@ class Settler:
         for part in parts:
             if part.spool:
                 add_numbers(numbers.setdefault((part.node, part.spool), Intervals()), part, out)
-            if part.holds or part.lost:
+            if part.holds or part.lost or part.waits is not None:
                 self._heard.append(part)
         self._parked += [one for one in refused if one.seq]
         self._durability.written(numbers, parts, last_numbered(parts, out), mark, is_marked)
@@ -158,6 +158,8 @@ class Settler:
                 ledger.announce(part.node, part.holds, now_at, is_birth=part.is_birth)
             if part.is_birth:
                 births.add(part.node)
+            if part.waits is not None:
+                ledger.wait(part.node, part.waits, now_at)
             for spool, first, last, reason in part.lost:
                 state = BEFORE if reason == payload.SETTLED_BEFORE else LOST
                 count = ledger.declare(part.node, spool, first, last, reason, state)

@@ -166,8 +166,9 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `hours_left`: how long an outage may last before readings are lost, at the present rate. `ledger_silent`: 1 where
     published readings were not confirmed for 5 minutes. `resent`, `refused`, `never_dated` (given up, because nobody
-    told the time) and `clock_steps` count since the node started. `undated` wait for their time now; `clock_doubt` says
-    why the clock is not trusted: unset, buddhist-era, implausible, stepped, unsynchronized.
+    told the time) and `clock_steps` count since the node started. `undated` wait for their time now, `undated_numbers`
+    says which (by spool, the oldest 64 ranges); `clock_doubt` says why the clock is not trusted: unset, buddhist-era,
+    implausible, stepped, unsynchronized.
     """
 
     t: str | None
@@ -181,6 +182,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     unsettled: int = 0
     unconfirmed: int = 0
     undated: int = 0
+    undated_numbers: dict[str, list[tuple[int, int]]] = {}
     never_dated: int = 0
     clock_steps: int = 0
     clock_doubt: str = ""

@@ -161,3 +161,14 @@ def test_intervals_of_a_hole_stay_apart_by_reason() -> None:
     assert shown(facts)[1:-1] == [
         ("lost", "spool bound", 2, 2), ("lost", "before this ledger", 3, 3), ("lost", "disk full", 4, 4)
     ]  # fmt: skip
+
+
+def test_what_has_no_time_yet_is_not_yet_due_and_says_so() -> None:
+    ledger = LedgerSpool(Intervals([(1, 2)]), horizon=9, due=9, waits=Intervals([(1, 1), (4, 6)]))
+    facts = SpoolFacts(SPOOL, ledger, Times([(1, HOUR), (2, 2 * HOUR)]))
+    assert shown(facts) == [
+        ("stored", "", 1, 2),
+        ("missing", "not-arrived", 3, 3),
+        ("not-yet-due", "undated", 4, 6),
+        ("missing", "not-arrived", 7, 9),
+    ]

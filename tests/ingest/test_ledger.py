@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audit.sources import read_ledger
 from gateway.ingest.ledger import BEFORE, LOST, PARKED, Ledger, LedgerError, SqliteLedger
 from gateway.wire.times import MS, SECOND
 
@@ -161,6 +162,25 @@ def test_undated_numbers_keep_the_time_they_were_given(path: Path) -> None:
     other = [again.date(NODE, "00000002", seq, NOW) for seq in range(1, 5000)]
     assert len({at // MS for at in given + other}) == len(given + other), "no two in one millisecond"
     assert min(given) - NOW < SECOND
+    again.close()
+
+
+def test_what_waits_for_its_time_is_kept_until_its_node_says_otherwise(path: Path) -> None:
+    def waits(now_at: int = NOW) -> list[tuple[int, int]]:
+        found = read_ledger(path, now_at, 60.0).nodes.get(NODE, {})
+        return found[SPOOL].waits.ranges() if SPOOL in found else []
+
+    ledger = SqliteLedger(path)
+    ledger.wait(NODE, {SPOOL: [(5, 9), (11, 12)]}, NOW)
+    assert waits() == []
+    ledger.commit()
+    assert waits() == [(5, 9), (11, 12)]
+    assert waits(NOW + 660 * SECOND) == [], "a node that is silent may have got its time"
+    ledger.close()
+    again = SqliteLedger(path)
+    again.wait(NODE, {}, NOW + 60 * SECOND)
+    again.commit()
+    assert waits() == []
     again.close()
 
 
