@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gateway.edge.clock import SystemClock
@@ -168,3 +170,13 @@ class Node:
             if before is not None and at_ms <= before[1]:
                 raise RuleBroken(f"{device}: {before[0]} has {before[1]}, {seq} has {at_ms}")
             last[device] = (seq, at_ms)
+
+
+@asynccontextmanager
+async def running(path: Path, machine: Machine | None = None, **how: float | bool) -> AsyncIterator[Node]:
+    """A node that is ended in order."""
+    node = Node(path, machine or Machine(), **how)  # type: ignore[arg-type]  # numbers and booleans by name
+    try:
+        yield node
+    finally:
+        await node.stop()

@@ -183,3 +183,10 @@ async def bench(
                 task.cancel()
     finally:
         await spool.close()
+
+
+async def sent(b: Bench, wire: Wire, count: int) -> None:
+    """`count` more readings, taken by the broker."""
+    before = b.outlet.numbers.unconfirmed
+    await b.record(count)
+    await b.until(lambda: b.outlet.numbers.unconfirmed == before + count, "taken")
