@@ -148,6 +148,7 @@ def _driver(name: str, raw: Mapping[str, Any], model: Model, vectors_in: tuple[s
         default_address=address,
         options=options,
         sometimes=meter.sometimes,
+        gives=meter.gives,
         aliases=tuple(raw.get("aliases", ())),
         wiring=raw.get("wiring", ""),
         quirks=tuple(raw.get("quirks", ())),

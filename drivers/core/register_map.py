@@ -72,6 +72,11 @@ class RegisterMap:
         turned = {_opposite(register.name) for register in self.registers} - {r.name for r in self.registers}
         return (*(other for choice in self.choices for other in choice.others), *sorted(turned))
 
+    def gives(self, options: Options) -> tuple[str, ...]:
+        """The quantities of a meter with these options."""
+        names = (self._called(register.name, options) for register in self.registers)
+        return tuple(_opposite(name) if options.get("invert") else name for name in names)
+
     def reads(self, unit: int) -> list[modbus.Read]:
         """One round: few reads within the instrument's limits that cover every register."""
         return self._merged(unit, self.places)

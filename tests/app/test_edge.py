@@ -93,7 +93,8 @@ async def test_devices_of_one_port_share_one_bus(tmp_path: Path, ports: int) -> 
             """options = { values = "M: water_depth mm, -; M1: battery_voltage V" }\naddress = "a\"""",
             {"water_depth": "m", "battery_voltage": "V"},
         ),
-        ("eastron-sdm120", "", {"voltage": "V", "frequency": "Hz"}),
+        ("eastron-sdm120", "", {"voltage": "V", "energy_import": "kWh"}),
+        ("pzem-004t-v3", "options = { invert = true }", {"voltage": "V", "energy_export": "kWh"}),
         ("iec62056-21", "", {"energy_import": "kWh", "energy_import_t4": "kWh", "frequency": "Hz", "current_l3": "A"}),
     ],
 )
@@ -103,3 +104,5 @@ def test_about_names_the_unit_of_whatever_the_device_may_give(tmp_path: Path, na
     assert units.items() <= facts.about.units.items()
     if name == "sdi12":
         assert facts.about.units == units
+    if "invert" in options:
+        assert "energy_import" not in facts.about.units

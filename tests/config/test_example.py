@@ -78,7 +78,9 @@ def test_what_the_example_leaves_out_would_pass_too(tmp_path):
     assert tried > 15
 
 
-@pytest.mark.parametrize("name", ["demo.toml", "edge-node.toml", "backbone.toml", "lora-node.toml"])
+@pytest.mark.parametrize(
+    "name", ["demo.toml", "edge-node.toml", "backbone.toml", "lora-node.toml", "water-station.toml"]
+)
 def test_shipped_files_are_good(name):
     good(SHIPPED / name)
 
@@ -89,6 +91,7 @@ def test_all_shipped_files_are_tested():
         "edge-node.toml",
         "backbone.toml",
         "lora-node.toml",
+        "water-station.toml",
     }
 
 
