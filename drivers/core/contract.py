@@ -135,7 +135,8 @@ class Step:
     and listen. A line of None stays as it is.
 
     `timeout_s` is how long the line may then be silent: it runs from the last byte written or heard. More than
-    `max_bytes` heard are noise and end it too.
+    `max_bytes` heard are noise and end it too. While a step `frees_line` others may have it: nothing is written,
+    nothing will be heard, and its `timeout_s` is a time to wait.
     """
 
     data: bytes = b""
@@ -146,6 +147,7 @@ class Step:
     line: Line | None = None
     reply_line: Line | None = None
     max_bytes: int = 256
+    frees_line: bool = False
 
 
 @dataclass(frozen=True, slots=True)

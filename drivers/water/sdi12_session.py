@@ -2,7 +2,7 @@
 
     aI!          once: identity; with SDI-12 1.3 and later the CRC is asked for
     aM! aMC!     measure; then wait for the service request `a`, or for the time it named
-    aC! aCC!     measure meanwhile; it sends no service request: wait for the time it named
+    aC! aCC!     measure meanwhile, while others have the line; it sends no service request: wait for the time it named
     aD0! … aD9!  values, until as many came as were promised
 
 A round may hold several measurements, one after another; what one of them lacks is missing (9) in the reading. A break
@@ -119,8 +119,9 @@ class Sdi12Session:
         if not answer.ready_s:
             return self._give(0)
         self._sent, self._take = b"", self._requested
-        serves = command[0] == "M"
-        return Turn(Step(timeout_s=answer.ready_s + (_LATE_S if serves else 0.0)))
+        if command[0] == "M":
+            return Turn(Step(timeout_s=answer.ready_s + _LATE_S))
+        return Turn(Step(timeout_s=answer.ready_s, frees_line=True))
 
     def _requested(self, line: bytes) -> Turn:
         if len(line) != 1:

@@ -80,6 +80,7 @@ class SensorLine(LiveWire):
         self.letters = set(letters)
         self.ready_s = ready_s
         self.asleep = 0
+        self.ready_ns: dict[str, int] = {}
         self.answer = self._reply
 
     def _reply(self, data: bytes) -> tuple[bytes, float]:
@@ -98,7 +99,12 @@ class SensorLine(LiveWire):
             if self.ready_s:
                 self.later(head + b"\r\n", now + self.ready_s * 10**9 - 10**8)
             return head + b"%03d2\r\n" % self.ready_s, 0.015
+        if command == b"CC":
+            self.ready_ns[letter] = now + self.ready_s * 10**9
+            return head + b"%03d02\r\n" % self.ready_s, 0.015
         assert command == b"D0"
+        if now < self.ready_ns.get(letter, 0):
+            return head + crc(head) + b"\r\n", 0.015
         text = head + b"+1.5-%d" % ord(letter)
         return text + crc(text) + b"\r\n", 0.015
 
@@ -144,6 +150,19 @@ async def test_the_line_waits_for_a_measurement_and_nobody_s_break_aborts_it():
     first, second = ((report.mono_ns - began_ns) / 1e9 for report in ear.reports)
     assert 2.9 < first < 3.4  # at the service request, not at the end of the time
     assert 5.8 < second < 6.8
+
+
+async def test_sensors_that_measure_meanwhile_leave_the_line_to_the_others():
+    clock, ear = VirtualClock(), Ear()
+    line = SensorLine(clock, "abcdef", ready_s=5)
+    bus = make_bus(clock, Socket(line), SDI12.line)
+    sensors = [build(bus, ear, clock, address=ord(letter), options={"command": "C"}) for letter in "abcdef"]
+    async with living(*sensors):
+        await clock.advance(9.9)
+        assert len(ear.reports) == 6  # one after another they would take half a minute
+        assert all(not station.counters.rejected for station in sensors)
+        await clock.advance(20)
+    assert [station.counters.readings for station in sensors] == [3] * 6
 
 
 async def test_a_dead_sensor_costs_a_tenth_and_is_seen_again_within_a_minute():
