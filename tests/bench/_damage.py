@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from drivers.core.contract import Decoded, Driver, Listening, Options
 from drivers.core.listening import Listener
 
+_NEAR = 6
+"""A candidate before it may hold a good frame back, until a few more have come."""
 SHARE = 0.1
 """Of the frames: as many have garbage before them, are cut, and are merged with the next."""
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What came of one driver's stream. `strangers` were taken for frames and never sent whole: their check holds by
+    """What came of one driver's stream. `strangers` were taken for frames and never said: their check holds by
     chance, `by_chance` is how many of those are expected; `believed` of them became readings. `unsound` readings are of
     frames whose own check, recomputed here, fails. `lost_run`: most good frames in a row lost behind one damage.
     """
@@ -43,7 +45,9 @@ def damaged(driver: Driver, frames: int, seed: int = 1) -> Damage:
     frames = min(frames, 200 * frames // len(instrument.tick(1.7e9)))
     spy = _Spy(driver)
     listener = Listener(spy.driver, options)
-    whole: list[bytes] = []
+    whole: list[tuple[int, tuple[bytes, ...]]] = []
+    """Of each good frame how many had been found before it, and what must be found of it."""
+    said: set[bytes] = set()
     hurt, refused = 0, 0
     readings: list[bytes] = []
 
@@ -65,18 +69,21 @@ def damaged(driver: Driver, frames: int, seed: int = 1) -> Damage:
         if fate < SHARE:
             feed(dice.randbytes(dice.randint(1, 40)))
         if fate < 2 * SHARE and fate >= SHARE and len(frame) > 1:
+            said.update(_whole(driver, frame, options))  # a cut may take less than matters
             feed(frame[: dice.randrange(1, len(frame))])
             hurt += 1
         elif 2 * SHARE <= fate < 3 * SHARE and len(frame) > 2:
             # Two frames at once on the line: the head of one, and the other from its middle on.
-            feed(frame[: len(frame) // 2] + instrument.tick(1.6e9 + number)[dice.randrange(1, len(frame) - 1) :])
+            other = instrument.tick(1.6e9 + number)
+            said.update(_whole(driver, frame, options), _whole(driver, other, options))
+            feed(frame[: len(frame) // 2] + other[dice.randrange(1, len(frame) - 1) :])
             hurt += 1
         else:
             hurt += fate < SHARE
-            whole += _whole(driver, frame, options)
+            whole.append((len(spy.frames), tuple(_whole(driver, frame, options))))
+            said.update(whole[-1][1])
             feed(frame)
-    sent = set(whole)
-    strangers = [frame for frame in spy.frames if frame not in sent]
+    strangers = [frame for frame in spy.frames if frame not in said]
     bits = driver.check_bits
     return Damage(
         driver.name,
@@ -87,7 +94,7 @@ def damaged(driver: Driver, frames: int, seed: int = 1) -> Damage:
         sum(not _is_sound(driver, frame, options) for frame in readings),
         len(strangers),
         (refused + len(strangers)) / 2**bits if bits else float("nan"),
-        sum(frame not in sent for frame in readings),
+        sum(frame not in said for frame in readings),
         _lost_run(whole, spy.frames),
     )
 
@@ -131,15 +138,11 @@ def _is_sound(driver: Driver, frame: bytes, options: Options) -> bool:
     return list(_whole(driver, frame, options)) == [frame]
 
 
-def _lost_run(whole: list[bytes], got: list[bytes]) -> int:
-    """The longest run of whole frames that were not taken, both lists in order."""
-    longest = run = at = 0
-    for frame in whole:
-        try:
-            found = got.index(frame, at, at + 64)
-        except ValueError:
-            run += 1
-            longest = max(longest, run)
-        else:
-            at, run = found + 1, 0
+def _lost_run(whole: list[tuple[int, tuple[bytes, ...]]], got: list[bytes]) -> int:
+    """The longest run of good frames that were not found where they came."""
+    longest = run = 0
+    for before, frames in whole:
+        is_found = all(frame in got[before : before + _NEAR] for frame in frames)
+        run = 0 if is_found else run + 1
+        longest = max(longest, run)
     return longest

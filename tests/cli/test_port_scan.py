@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from drivers.core import registry
-from drivers.core.contract import Driver, Line
+from drivers.core.contract import Driver, FixedBits, Line
 from drivers.core.modbus import closed
 from drivers.core.registry import find
 from gateway.cli import scan_plan
@@ -106,6 +106,19 @@ def test_a_meter_that_tells_its_model_is_identified(monkeypatch):
     assert (found.address, found.line) == (1, ABB.line)
     assert [(match.driver.name, match.is_identified) for match in found.matches] == [("abb-b2x", True)]
     assert found.matches[0].decoded.info["model"] == "B23 112-100"
+
+
+@pytest.mark.parametrize(("name", "model"), [("carlogavazzi-em340", 345), ("schneider-pm5110", 15270)])
+def test_a_meter_with_a_number_for_its_model_is_identified_and_another_is_not(monkeypatch, name, model):
+    meter = registry.find(name)
+    scan = scan_of(Bus((meter, 1, meter.line)), scan_plan.usual([meter, SDM]), monkeypatch)
+    assert [(match.driver.name, match.is_identified) for match in scan.found[0].matches] == [(name, True)]
+    assert scan.found[0].matches[0].decoded.info["model"] == model
+    kind = meter.kind
+    [asked] = kind.identify(1, {})[:1]
+    foreign = closed(asked.data[:2] + bytes((asked.reply_bytes - 5,)) + bytes(asked.reply_bytes - 5))
+    with pytest.raises(FixedBits, match="another meter"):
+        kind.decode(((asked, foreign),), {})
 
 
 def test_two_meters_on_one_bus_and_the_setting_that_answered_is_kept(monkeypatch):

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.core.contract import Listening
-from drivers.core.registry import built_in
 from tests.bench._damage import damaged
-
-TALKERS = [
-    driver
-    for _, driver in sorted(built_in().items())
-    if isinstance(driver.kind, Listening) and driver.simulate and driver.check_bits
-]
+from tests.bench.framing import checked
 
 
-@pytest.mark.parametrize("driver", TALKERS, ids=lambda driver: driver.name)
+@pytest.mark.parametrize("driver", checked(), ids=lambda driver: driver.name)
 def test_damage_loses_little_and_invents_nothing(driver) -> None:
     row = damaged(driver, 500)
     assert row.unsound == 0
