@@ -139,7 +139,7 @@ async def _ask(url: str, what: str, by: str) -> tuple[wire.Answer, asyncio.Strea
             continue
         try:
             async with asyncio.timeout(_ANSWER_S):
-                writer.write(wire.encode(wire.Ask(what, url, by)) + b"\n")  # type: ignore[arg-type]
+                writer.write(wire.encode(wire.Ask(what, port=url, by=by)) + b"\n")  # type: ignore[arg-type]
                 line = await _line(reader)
             answer = wire.decode(wire.Answer, line or b"")
         except (OSError, TimeoutError, ValueError):

@@ -139,7 +139,7 @@ def test_a_borrower_that_dies_gives_back(field: Field, tmp_path: Path, number: s
     try:
         wait_for(lambda: field.states()["dust"] == "borrowed")
         refused = gateway("port", "sniff", field.dust)
-        assert (refused.exit_code, f"process {borrower.pid}" in refused.stderr) == (1, True)
+        assert (refused.exit_code, f"gateway port record (process {borrower.pid})" in refused.stderr) == (1, True)
     finally:
         borrower.send_signal(number)
         borrower.wait(10)
