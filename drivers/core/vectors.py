@@ -102,7 +102,7 @@ def of_driver(driver: Driver) -> Vectors:
     if driver.vectors is None:
         return Vectors()
     package, name = driver.vectors
-    return parse(files(package).joinpath(*name.split("/")).read_text("utf-8")).of(driver.name)
+    return parse(files(package).joinpath(*name.split("/")).read_text("utf-8"), driver.name).of(driver.name)
 
 
 def _case(entry: Mapping[str, Any], common: tuple[str, ...]) -> Case:

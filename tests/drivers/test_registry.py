@@ -4,12 +4,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from drivers.core import registry
 from drivers.core.registry import UnknownDriver, find
+from drivers.core.vectors import of_driver
 
 
 @pytest.fixture
@@ -84,3 +86,13 @@ def test_two_packages_with_one_name(points: list[EntryPoint]) -> None:
     points += [point("acme-gauge", "acme_drivers:GAUGE"), point("acme-gauge", "acme_drivers:NOT_ONE")]
     assert "brought one of this name first" in registry.problems()[0]
     assert find("acme-gauge").name == "acme-gauge"
+
+
+def test_vectors_of_another_package_need_not_repeat_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "acme_vectors"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "gauge.vectors.toml").write_text('vector = [{ id = "a", hex = "ff", expect = {} }]')
+    monkeypatch.syspath_prepend(tmp_path)
+    driver = replace(find("ultrasonic-ff4"), name="acme-gauge", vectors=("acme_vectors", "gauge.vectors.toml"))
+    assert [case.id for case in of_driver(driver).vectors] == ["a"]
