@@ -48,7 +48,7 @@ def findings(tree: Mapping[str, Any], drivers: Iterable[Driver]) -> Iterator[Fin
                 yield from payload_findings(path, device, driver)
             yield from _silence(path, device)
             yield from duty_findings(path, device, driver)
-            yield from step_findings(path, device, driver)
+            yield from step_findings(path, device, driver, [each.get("id") for _, each in devices])
     yield from _shared(devices, known)
 
 

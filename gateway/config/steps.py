@@ -56,8 +56,10 @@ def _period_s(device: Mapping[str, Any], driver: Driver) -> float:
         return driver.period_s
 
 
-def step_findings(path: KeyPath, device: Mapping[str, Any], driver: Driver) -> Iterator[Finding]:
-    """What is wrong with a device's steps and alarms."""
+def step_findings(
+    path: KeyPath, device: Mapping[str, Any], driver: Driver, devices: Sequence[object]
+) -> Iterator[Finding]:
+    """What is wrong with a device's steps and alarms; `devices` are the names of all."""
     lists: list[list[Wish] | None] = []
     is_good = True
     for key, known in (("steps", known_steps), ("alarms", registry.alarms)):
@@ -78,11 +80,15 @@ def step_findings(path: KeyPath, device: Mapping[str, Any], driver: Driver) -> I
         facts = facts_of(
             str(device.get("id", "")), driver, _period_s(device, driver), options if isinstance(options, dict) else {}
         )
-        build(lists[0], lists[1] or (), facts)
+        chain = build(lists[0], lists[1] or (), facts)
     except PlacedError as error:
         where = (*path, "alarms" if error.is_alarm else "steps", error.at)
         text = say(error.text, **error.values) if has(error.text) else say("config.unfit_step", detail=error.text)
         yield (*where, error.key) if error.key else where, text
+        return
+    for name in sorted(chain.watched):
+        if name.partition("/")[0] not in devices:
+            yield (*path, "steps"), say("steps.no_device", name=show(name)) + suggest(name, map(str, devices))
 
 
 def _wrong(path: KeyPath, key: str, said: Sequence[Any], known: Mapping[str, Recipe]) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from gateway.meaning.kinds.alarm import Alarm, taken_ids
 from gateway.meaning.kinds.conversion import Calibration, calibration_step
 from gateway.meaning.kinds.energy import Total
 from gateway.meaning.kinds.parts import HIDDEN, RAW, Named
-from gateway.meaning.kinds.quality import INSIDE, Neighbour, Vocabulary
+from gateway.meaning.kinds.quality import INSIDE, Vocabulary
 from gateway.meaning.recipe import Facts, Recipe, StepError
 from gateway.meaning.state import State, StateError, opened
 from gateway.meaning.steps import Context, Event, Step, Values
@@ -42,7 +42,7 @@ class Chain:
     def _arrange(self, steps: Sequence[Step], alarms: Sequence[Alarm]) -> None:
         self.steps, self.alarms = tuple(steps), tuple(alarms)
         self.is_tested = bool(self.steps)
-        self.watched = frozenset(step.other for step in self.steps if isinstance(step, Neighbour) and "/" in step.other)
+        self.watched = frozenset(name for step in self.steps for name in said_of(step).watches)
         """Other devices' quantities that it looks at, as `device/quantity`."""
         self.makes = frozenset(name for step in self.steps for name in said_of(step).makes)
         self._all: tuple[Step, ...] = (*self.steps, *self.alarms)

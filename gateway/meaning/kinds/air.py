@@ -8,7 +8,7 @@ from typing import Any
 from gateway.meaning import aqi
 from gateway.meaning.correction import FORMULAS, Formula, clamped
 from gateway.meaning.flags import FAIL, verdict
-from gateway.meaning.kinds.parts import HIDDEN, Base, Named, inherited
+from gateway.meaning.kinds.parts import HIDDEN, Base, Named, beside, inherited, watched
 from gateway.meaning.means import RunningMean
 from gateway.meaning.nowcast import RunningNowCast
 from gateway.meaning.recipe import Facts, Recipe, Setting, StepError, needs
@@ -36,11 +36,12 @@ class Correction(Base):
         self._formula, self._source, self._humidity = formula, source, humidity
 
     def __call__(self, values: Values, context: Context) -> Values:
-        x, rh = values.numbers.get(self._source), values.numbers.get(self._humidity)
+        x, rh = values.numbers.get(self._source), beside(values, context, self._humidity)
         y = self._formula(x, rh) if x is not None and rh is not None else None
         if y is None:
             return values
-        found = inherited(values, self._source, self._humidity)
+        sources = (self._source,) if "/" in self._humidity else (self._source, self._humidity)
+        found = inherited(values, *sources)
         # A concentration begins at 0, but clamping before averaging would bias the mean upwards.
         numbers = {"pm2_5_corrected": round(clamped(y), 6), HIDDEN + "pm2_5_corrected": y}
         return values.put(numbers, {"pm2_5_corrected": found})
@@ -50,8 +51,10 @@ def _correction(said: Mapping[str, Any], facts: Facts) -> Correction:
     formula = FORMULAS[said["formula"]]
     source, humidity = said["from"] or formula.source_quantity, said["humidity"]
     needs(facts, (source,), "from")
-    needs(facts, (humidity,), "humidity")
-    named = Named("correction", "1", f"{formula.id} of {source} and {humidity}", ("pm2_5_corrected",))
+    if "/" not in humidity:
+        needs(facts, (humidity,), "humidity")
+    detail = f"{formula.id} of {source} and {humidity}"
+    named = Named("correction", "1", detail, ("pm2_5_corrected",), watched(humidity))
     return Correction(named, formula, source, humidity)
 
 
@@ -241,7 +244,7 @@ RECIPES = (
         {
             "formula": Setting("choice", choices=tuple(FORMULAS)),
             "from": Setting("text", ""),
-            "humidity": Setting("quantity", "relative_humidity"),
+            "humidity": Setting("text", "relative_humidity"),
         },
     ),
     Recipe("means", "1", _means, {"from": Setting("text", "")}),

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.meaning.flags import GOOD, NOT_EVALUATED
 from gateway.meaning.history import Entry, History
+from gateway.meaning.state import SECOND
 from gateway.meaning.steps import Context, Values
 
 RAW = "_raw"
@@ -26,6 +27,8 @@ class Named:
     version: str
     detail: str = ""
     makes: tuple[str, ...] = ()
+    watches: frozenset[str] = frozenset()
+    """Other devices' quantities that it looks at, as `device/quantity`."""
 
 
 class Base:
@@ -76,6 +79,21 @@ def inherited(values: Values, *sources: str) -> Mapping[str, int]:
 @lru_cache(maxsize=1024)
 def _behind(test: str, source: str) -> str:
     return test if ":" in test else f"{test}:{source}"
+
+
+def beside(values: Values, context: Context, name: str, age_s: float = 900.0) -> float | None:
+    """A quantity of this reading, or (`device/quantity`) a neighbour's newest value unless it is doubtful or old."""
+    if "/" not in name:
+        return values.numbers.get(name)
+    sample = context.neighbours.get(name)
+    if sample is None or sample.flag > NOT_EVALUATED or abs(context.at - sample.at) > age_s * SECOND:
+        return None
+    return sample.value
+
+
+def watched(*names: str) -> frozenset[str]:
+    """Those of these names that are other devices' quantities."""
+    return frozenset(name for name in names if "/" in name)
 
 
 def dated(settings: Mapping[str, Any], value: Any) -> Entry[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from drivers.core.quantities import UnknownQuantity, quantity
 from gateway.meaning.flags import GOOD, QualityTest
-from gateway.meaning.kinds.parts import Base, Named
+from gateway.meaning.kinds.parts import Base, Named, watched
 from gateway.meaning.qartod import Agreement, Climatology, GrossRange, RateOfChange, Season, Spike
 from gateway.meaning.qartod_windows import AttenuatedSignal, FlatLine
 from gateway.meaning.recipe import Facts, Recipe, Setting, StepError, needs
@@ -173,7 +173,8 @@ def _neighbour(said: Mapping[str, Any], facts: Facts) -> Neighbour:
     if "/" not in other:
         needs(facts, (other,), "other")
     test = Agreement(said["absolute"], said["relative"], said["age"])
-    return Neighbour(Named("neighbour", "1", f"{name} and {other}"), test, name, other)
+    named = Named("neighbour", "1", f"{name} and {other}", (), watched(other))
+    return Neighbour(named, test, name, other)
 
 
 _QUANTITY = Setting("quantity")

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.meaning.flags import MISSING
 from gateway.meaning.history import Entry, History
-from gateway.meaning.kinds.parts import Base, Named, dated, inherited, story
+from gateway.meaning.kinds.parts import Base, Named, beside, dated, inherited, story, watched
 from gateway.meaning.rain import RainGauge
 from gateway.meaning.rating import LogTable, PowerLaw, Rating, Segment
 from gateway.meaning.recipe import Facts, Recipe, Setting, StepError, history_of, needs
@@ -32,7 +32,7 @@ class Stage(Base):
         if measured is None:
             return values
         if source == "distance":
-            air_cel = values.numbers.get(self._air) if self._air else None
+            air_cel = beside(values, context, self._air) if self._air else None
             if air_cel is not None and -_HOTTEST < air_cel <= _HOTTEST:
                 measured = sound_corrected(measured, air_cel, self._assumed_cel)
             level = gauge.from_distance(context.at, measured)
@@ -52,7 +52,7 @@ class Stage(Base):
 def _stage(said: Mapping[str, Any], facts: Facts) -> Stage:
     source = said["from"]
     needs(facts, (source,), "from")
-    if said["air"]:
+    if said["air"] and "/" not in said["air"]:
         needs(facts, (said["air"],), "air")
     mountings: History[Mounting] = History(
         dated(each, Mounting(each["height"], each["tilt"], each["density"], each["gravity"]))
@@ -63,7 +63,7 @@ def _stage(said: Mapping[str, Any], facts: Facts) -> Stage:
     )
     datum = f" zero {zeros.entries[-1].value.datum} {story(zeros)}" if zeros.entries else ""
     makes = ("stage", "water_elevation") if zeros.entries else ("stage",)
-    named = Named("stage", "1", f"from {source}, mounted {story(mountings)}{datum}", makes)
+    named = Named("stage", "1", f"from {source}, mounted {story(mountings)}{datum}", makes, watched(said["air"]))
     return Stage(named, source, Gauge(mountings, zeros), said["air"], said["assumed"])
 
 
