@@ -14,9 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from gateway.meaning.calibration import Linear
 from gateway.meaning.chain import Chain
-from gateway.meaning.history import Entry
 
 FILE = "instruments.json"
 REPLACED = "replaced"
@@ -73,6 +71,9 @@ def add_instrument(path: Path, device: str, instrument: Instrument) -> None:
 
 def recalibrate(chain: Chain, instrument: Instrument) -> None:
     """Let an instrument's calibrations hold from its moment on. Raises ValueError where others begin at that time."""
+    from gateway.meaning.calibration import Linear  # most nodes have none
+    from gateway.meaning.history import Entry
+
     for name, gain, offset in instrument.calibration:
         note = f"serial {instrument.serial}"
         chain.recalibrate(name, Entry(Linear(gain, offset), instrument.at, None, instrument.author, note))

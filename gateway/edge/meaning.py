@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.edge.dating import Stamp
 from gateway.edge.instruments import REPLACED
-from gateway.meaning.alarms import Change
 from gateway.meaning.chain import Chain, Outcome, inputs_of
-from gateway.meaning.kinds.alarm import ALARM, Alarm
+from gateway.meaning.kinds.parts import ALARM
 from gateway.meaning.state import State, StateError, integer, items, number, opened, text
 from gateway.meaning.steps import Context, Event, Sample
 from gateway.meaning.timeline import Timeline
 from gateway.wire.entry import Entry
 from gateway.wire.times import MS
+
+if TYPE_CHECKING:
+    from gateway.meaning.alarms import Change
+    from gateway.meaning.kinds.alarm import Alarm
 
 
 @dataclass(frozen=True, slots=True)

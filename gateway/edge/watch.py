@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import gateway.wire.payload as wire
 from gateway.edge.instruments import REPLACED, Instrument, Instruments, recalibrate
@@ -14,12 +14,15 @@ from gateway.edge.meaning import Meaning
 from gateway.edge.memory import Memory
 from gateway.edge.presence import Presence
 from gateway.edge.recorder import Recorder
-from gateway.meaning.alarms import Change
-from gateway.meaning.kinds.alarm import ALARM, Alarm
+from gateway.meaning.kinds.parts import ALARM
 from gateway.meaning.steps import Event
 from gateway.mqtt.link import Message
 from gateway.spool.errors import SpoolError, SpoolFull
 from gateway.wire.times import MS, SECOND, format_time
+
+if TYPE_CHECKING:
+    from gateway.meaning.alarms import Change
+    from gateway.meaning.kinds.alarm import Alarm
 
 log = logging.getLogger(__name__)
 

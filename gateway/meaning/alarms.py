@@ -112,6 +112,14 @@ class ThresholdAlarm:
             is_due = at - first_at >= rule.hold_s * SECOND and count + 1 >= rule.readings
         return self._change(at) if is_due else self.tick(at)
 
+    def is_quiet_at(self, value: float) -> bool:
+        """True where nothing has begun and such a value begins nothing, whatever its quality."""
+        return self._begun is None and not self._speaks_for_change(value) and value == value
+
+    def pass_by(self, at: int) -> None:
+        """Note the time of a reading that changes nothing."""
+        self._newest_at = at
+
     def tick(self, at: int) -> Change | None:
         """Time passed without a reading: an alarm may have waited long enough for a second one."""
         patience_s = self.rule.patience_s

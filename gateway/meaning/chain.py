@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gateway.meaning.calibration import Curve
 from gateway.meaning.flags import MISSING, NOT_EVALUATED, verdict
-from gateway.meaning.history import Entry
-from gateway.meaning.kinds.alarm import Alarm, taken_ids
-from gateway.meaning.kinds.conversion import Calibration, calibration_step
-from gateway.meaning.kinds.energy import Total
 from gateway.meaning.kinds.parts import HIDDEN, RAW, Named
-from gateway.meaning.kinds.quality import INSIDE, Vocabulary
+from gateway.meaning.kinds.vocabulary import INSIDE, Vocabulary
 from gateway.meaning.recipe import Facts, Recipe, StepError
 from gateway.meaning.state import State, StateError, opened
 from gateway.meaning.steps import Context, Event, Step, Values
 
+if TYPE_CHECKING:  # most nodes have none of these, and memory is short on them
+    from gateway.meaning.calibration import Curve
+    from gateway.meaning.history import Entry
+    from gateway.meaning.kinds.alarm import Alarm
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+
+class Outcome(NamedTuple):
     """What a chain makes of one reading. `flags` has every quantity, also those that are missing (9).
 
     `trace` is the reading after each step, `inputs` what is needed to run it again and does not stand in `numbers`.
@@ -89,6 +88,8 @@ class Chain:
 
     def recalibrate(self, quantity: str, entry: Entry[Curve]) -> None:
         """Let another calibration of a quantity hold from its time on. Raises ValueError where one begins then."""
+        from gateway.meaning.kinds.conversion import Calibration, calibration_step
+
         for step in self.steps:
             if isinstance(step, Calibration) and step.quantity == quantity:
                 entries = [*step.history.entries, entry]
@@ -103,8 +104,9 @@ class Chain:
     def replace(self) -> None:
         """Another instrument stands in for this one: its registers begin anew, its totals go on."""
         for step in self.steps:
-            if isinstance(step, Total):
-                step.replace()
+            replace = getattr(step, "replace", None)
+            if replace is not None:
+                replace()
 
     def state(self) -> State:
         """What every step remembers."""
@@ -157,7 +159,7 @@ def _keys(steps: Sequence[Step]) -> list[str]:
     keys: list[str] = []
     for step in steps:
         named = said_of(step)
-        subject = step.rule if isinstance(step, Alarm) else named.detail.split(" ")[0]
+        subject = getattr(step, "rule", None) or named.detail.split(" ")[0]
         key, count = f"{step.id} {subject}", 2
         while key in keys:
             key, count = f"{step.id} {subject} {count}", count + 1
@@ -205,10 +207,10 @@ def build(wishes: Sequence[Wish] | None, alarms: Sequence[Wish], facts: Facts) -
         steps.append(Vocabulary(Named("gross-range", "1", "vocabulary, again")))
     for number, wish in enumerate(alarms):
         for step in _made(wish, Facts(facts.device, facts.period_s, frozenset(quantities)), number, is_alarm=True):
-            assert isinstance(step, Alarm)
-            rules.append(step)
-        if taken_ids(rules):
-            raise _placed(StepError("steps.same_rule", "id", rule=taken_ids(rules)), number, is_alarm=True)
+            rule = getattr(step, "rule", "")
+            if any(rule == other.rule for other in rules):
+                raise _placed(StepError("steps.same_rule", "id", rule=rule), number, is_alarm=True)
+            rules.append(step)  # type: ignore[arg-type]  # recipes of alarms make nothing else
     return Chain(steps, rules)
 
 

@@ -30,15 +30,17 @@ class Sample:
     flag: int
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+_NOBODY: Mapping[str, Sample] = {}
+
+
+class Context(NamedTuple):
     """What a step may know beside the values: the reading's time (ns), whether it is late (not live), the instrument's
     serial number as it tells it ("" unknown), and neighbours by `device/quantity`."""
 
     at: int
     is_late: bool = False
     serial: str = ""
-    neighbours: Mapping[str, Sample] = field(default_factory=dict)
+    neighbours: Mapping[str, Sample] = _NOBODY
 
 
 _NOTHING: Mapping[str, Mapping[str, int]] = {}

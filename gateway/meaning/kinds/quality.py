@@ -5,57 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from drivers.core.quantities import UnknownQuantity, quantity
-from gateway.meaning.flags import GOOD, QualityTest
+from gateway.meaning.flags import QualityTest
 from gateway.meaning.kinds.parts import Base, Named, watched
+from gateway.meaning.kinds.vocabulary import LARGEST, span_of
 from gateway.meaning.qartod import Agreement, Climatology, GrossRange, RateOfChange, Season, Spike
 from gateway.meaning.qartod_windows import AttenuatedSignal, FlatLine
 from gateway.meaning.recipe import Facts, Recipe, Setting, StepError, needs
 from gateway.meaning.state import State
 from gateway.meaning.steps import Context, Values
-
-INSIDE: Mapping[str, int] = {"gross-range": GOOD}
-"""The one result of most values; shared, so that it is known by identity."""
-_OUTSIDE: Mapping[str, int] = {"gross-range": 4}
-_LARGEST = 1e15
-
-
-class Vocabulary(Base):
-    """Gross range by the vocabulary: 4 outside what is physically possible. Values without a span get no result."""
-
-    def __init__(self, named: Named) -> None:
-        super().__init__(named)
-        self._spans: dict[str, tuple[float, float] | None] = {}
-
-    def __call__(self, values: Values, context: Context) -> Values:
-        spans, results = self._spans, dict(values.results)
-        for name, value in values.numbers.items():
-            try:
-                span = spans[name]
-            except KeyError:
-                span = spans[name] = span_of(name)
-            if span is None:
-                continue
-            found = INSIDE if span[0] <= value <= span[1] else _OUTSIDE
-            before = results.get(name)
-            if before is found:
-                continue
-            if before is None:
-                results[name] = found
-            elif found is _OUTSIDE or "gross-range" not in before:  # a narrower range of the site's own stands
-                results[name] = {**before, **found}
-        return Values(values.numbers, results, values.revised, values.events)
-
-
-def span_of(name: str) -> tuple[float, float] | None:
-    """What is physically possible; a register, a total and an amount are never below 0."""
-    try:
-        known = quantity(name)
-    except UnknownQuantity:
-        return None
-    if known.span is None and known.kind in ("counter", "total", "increment"):
-        return 0.0, _LARGEST
-    return known.span
 
 
 class Judge(Base):
@@ -114,7 +71,7 @@ class Neighbour(Base):
 def _range(said: Mapping[str, Any], facts: Facts) -> Judge:
     name = said["quantity"]
     needs(facts, (name,), "quantity")
-    fail = said["fail"] or span_of(name) or (-_LARGEST, _LARGEST)
+    fail = said["fail"] or span_of(name) or (-LARGEST, LARGEST)
     if said["fail"] is None and said["usual"] is None:
         raise StepError("steps.missing_setting", "", setting="usual")
     test = GrossRange(fail, said["usual"])
