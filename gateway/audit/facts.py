@@ -65,6 +65,10 @@ class Database(Protocol):
         """Changes in that time, and the last one before it, of each device; in any order."""
         ...
 
+    def lost_in_air(self, node: str, from_at: int, to_at: int) -> dict[str, int]:
+        """By device, the radio uplinks that no receiver heard, as the device's own counter tells."""
+        ...
+
     def abouts(self, node: str, to_at: int) -> list[About]:
         """All that was said before `to_at`."""
         ...
@@ -175,3 +179,4 @@ class DeviceFacts:
     periods: list[tuple[int, float]] = field(default_factory=list)
     """(at, seconds), ascending."""
     removed_at: int | None = None
+    lost_in_air: int = 0

@@ -78,6 +78,14 @@ class FluxReader:
         ]
         return found
 
+    def lost_in_air(self, node: str, from_at: int, to_at: int) -> dict[str, int]:
+        """From the events."""
+        event = 'r._measurement == "event" and r.event == "lost-in-air"'
+        found: dict[str, int] = {}
+        for row in self._ask(from_at, to_at, event, 'r._field == "count"', _of(node)):
+            found[row.get("device", "")] = found.get(row.get("device", ""), 0) + int(float(row["_value"]))
+        return found
+
     def abouts(self, node: str, to_at: int) -> list[About]:
         """Every revision."""
         start = max(0, to_at - self._retention_ns)

@@ -181,6 +181,8 @@ class Gathering:
                 self._device(about.device, about.device_class).periods.append((about.at, about.period_s))
         for change in self._database.states(node, window.from_at, window.to_at):
             self._device(change.device, "").states.append(change)
+        for device, count in self._database.lost_in_air(node, window.from_at, window.to_at).items():
+            self._device(device, "").lost_in_air = count
         heard = self._database.heard(node, window.from_at, window.to_at)
         last = heard.pop("", 0)
         found.heard_until = max([found.heard_until, last, *heard.values()])

@@ -15,15 +15,16 @@ As JSON (format 1; members may be added, none will change its meaning; times are
          "ranges": [{"state": "missing", "reason": "not-in-database", "first": n, "last": n, "count": n,
                      "from": t or null, "to": t or null}, …]}],
        "devices": [
-        {"device": id, "class": "air", "period_s": 60 or null, "total": DAY,
+        {"device": id, "class": "air", "period_s": 60 or null, "lost_in_air": n, "total": DAY,
          "days": [{"day": "2026-03-20", DAY}, …]}]}]}
 
 A DAY is {"possible", "expected", "stored", "silent", "off", "late", "lost", "parked", "unexplained",
 "completeness_percent"}: readings that the period allows; those of them that the gateway owed (not while the device was
 silent or its node off); those in the database; why the others are absent; stored of possible. All but `stored` are null
 or 0 for a device without a period. `reason` of a number not yet due: "undated" (its node's clock is not trusted yet) or
-none; of a missing one: "not-arrived", "not-in-database" (the ledger says stored), "not-in-parked-store". `unaccounted`
-counts the missing ones; with `duplicated` 0 it makes `is_accounted`.
+none; of a missing one: "not-arrived", "not-in-database" (the ledger says stored), "not-in-parked-store". `lost_in_air`:
+radio uplinks that no receiver heard, by the device's own counter; the gateway never had them and owes nothing for them.
+`unaccounted` counts the missing ones; with `duplicated` 0 it makes `is_accounted`.
 """
 
 from __future__ import annotations
@@ -170,6 +171,7 @@ def _node(node: NodeReport) -> dict[str, Any]:
                 "device": device.facts.device,
                 "class": device.facts.device_class or None,
                 "period_s": device.period_s,
+                "lost_in_air": device.facts.lost_in_air,
                 "total": _coverage(device.total),
                 "days": [{"day": name, **_coverage(each)} for name, each in device.days.items()],
             }

@@ -27,6 +27,10 @@ _STATES = (
     "SELECT device, at, fields FROM note WHERE node = ? AND measurement = 'event' AND seq > 0 AND at < ? "
     "AND json_extract(tags, '$.event') = 'state' ORDER BY at"
 )
+_IN_AIR = (
+    "SELECT device, sum(json_extract(fields, '$.count')) FROM note WHERE node = ? AND measurement = 'event' "
+    "AND seq > 0 AND at >= ? AND at < ? AND json_extract(tags, '$.event') = 'lost-in-air' GROUP BY device"
+)
 _ABOUTS = (
     "SELECT device, class, at, fields FROM note WHERE measurement = 'about' AND node = ? AND seq = 0 AND at < ? "
     "ORDER BY at"
@@ -95,6 +99,10 @@ class SqliteReader:
             else:
                 found.append(change)
         return [*last.values(), *found]
+
+    def lost_in_air(self, node: str, from_at: int, to_at: int) -> dict[str, int]:
+        """From the events."""
+        return {device: int(count or 0) for device, count in self._all(_IN_AIR, (node, from_at, to_at))}
 
     def abouts(self, node: str, to_at: int) -> list[About]:
         """Every revision."""

@@ -90,6 +90,14 @@ class VictoriaReader:
                 found.append(StateChange(labels.get("device", ""), from_at - MS, word, word))
         return found
 
+    def lost_in_air(self, node: str, from_at: int, to_at: int) -> dict[str, int]:
+        """From the events."""
+        found: dict[str, int] = {}
+        for labels, samples in self._export("^event_count$", f'{_of(node)},event="lost-in-air"', from_at, to_at):
+            device = labels.get("device", "")
+            found[device] = found.get(device, 0) + int(sum(samples.values()))
+        return found
+
     def abouts(self, node: str, to_at: int) -> list[About]:
         """Every revision."""
         found = []

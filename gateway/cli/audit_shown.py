@@ -73,6 +73,10 @@ def _print_devices(nodes: Sequence[NodeReport]) -> None:
     if rows:
         typer.echo("")
         print_table(columns, rows)
+    for node in nodes:
+        for device in node.devices:
+            if count := device.facts.lost_in_air:
+                typer.echo(say("audit.in_air", node=node.node, device=device.facts.device, count=count))
 
 
 def _device_rows(node: str, device: DeviceReport) -> Iterator[list[Cell | str]]:

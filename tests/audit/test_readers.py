@@ -54,6 +54,10 @@ def points() -> list[Point | Note]:
         t = format_time(T0 + hour * HOUR + 5 * MS)
         say("n1/air/pms/event", {"t": t, "spool": SPOOL, "seq": seq, "event": "state", "data": data})
     say("n1/air/pms/event", {"t": format_time(T0), "spool": OTHER, "seq": 1, "event": "other", "data": {}})
+    for seq, hour, count in ((110, 1, 3), (111, 20, 4)):
+        gap = {"count": count, "first": 10, "last": 9 + count}
+        t = format_time(T0 + hour * HOUR + 7 * MS)
+        say("n1/water/gauge/event", {"t": t, "spool": SPOOL, "seq": seq, "event": "lost-in-air", "data": gap})
     for rev, since, period_s in ((1, T0 - HOUR, 60), (2, T0 + HOUR, 3600)):
         reader.now_at(since)
         about = {"rev": rev, "since": format_time(since), "driver": "d", "model": f"m{rev}", "period_s": period_s}
@@ -89,14 +93,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 def test_rows(database: Database) -> None:
     found = sorted(database.rows("n1", T0, T0 + 60 * HOUR))
-    assert len(found) == 48 * 2 + 1 + 3 + 1
+    assert len(found) == 48 * 2 + 1 + 3 + 1 + 2
     assert found[0] == Row(OTHER, 1, T0, "air", "pms", "event")
     assert found[1:3] == [
         Row(SPOOL, 2, T0 + HOUR, "air", "pms", "reading"),
         Row(SPOOL, 3, T0 + HOUR, "energy", "meter", "reading"),
     ]
     assert [row for row in found if row.kind == "undated"] == [Row(SPOOL, 98, T0 + 7 * HOUR, "air", "pms", "undated")]
-    assert [row.seq for row in found if row.kind == "event"] == [1, 101, 102, 103]
+    assert [row.seq for row in found if row.kind == "event"] == [1, 101, 102, 103, 110, 111]
     assert list(database.rows("n2", T0, NOW)) == [Row(OTHER, 7, T0, "water", "level", "reading")]
     assert list(database.rows("n3", T0, NOW)) == []
 
@@ -151,6 +155,12 @@ def test_states(database: Database) -> None:
     assert (last.device, last.state, last.before is not None, last.at < T0 + 35 * HOUR) == ("pms", "silent", True, True)
     assert change.at == T0 + 40 * HOUR + 5 * MS
     assert database.states("n2", T0, NOW) == []
+
+
+def test_what_was_lost_in_the_air(database: Database) -> None:
+    assert database.lost_in_air("n1", T0, NOW) == {"gauge": 7}
+    assert database.lost_in_air("n1", T0 + 2 * HOUR, NOW) == {"gauge": 4}
+    assert database.lost_in_air("n2", T0, NOW) == {}
 
 
 def test_abouts_health_and_nodes(database: Database) -> None:

@@ -77,6 +77,7 @@ class FakeDatabase:
         self.changes: list[StateChange] = []
         self.about: list[About] = []
         self.health: dict[str, int] = {}
+        self.in_air: dict[str, int] = {}
 
     def kept_from(self, now_at: int) -> int:
         return self.kept
@@ -90,6 +91,9 @@ class FakeDatabase:
             for seq, at in world.pairs():
                 if from_at <= at < to_at:
                     yield Row(spool, seq, at, "air", "pms", "reading")
+
+    def lost_in_air(self, node: str, from_at: int, to_at: int) -> dict[str, int]:
+        return self.in_air
 
     def states(self, node: str, from_at: int, to_at: int) -> list[StateChange]:
         return self.changes
