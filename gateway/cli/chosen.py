@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from drivers.core import registry
-from drivers.core.contract import Dialogue, Driver, Line, Listening, Options, Polled, Uplink
+from drivers.core.contract import Dialogue, Driver, Line, Options, Uplink
 from gateway.cli.places import fail
 from gateway.config.named import FILE, DriverFileError, read_file
 from gateway.edge.control_place import closed_places
@@ -72,14 +72,6 @@ def choose_driver(name: str) -> Driver:
     except registry.UnknownDriver as unknown:
         nearest = " " + say("driver.nearest", nearest=unknown.nearest) if unknown.nearest else ""
         fail(say("driver.unknown", name=name) + nearest)
-
-
-def choose_attended(name: str) -> Driver:
-    """As `choose_driver`, of those that talk by themselves or answer single questions."""
-    driver = choose_wired(name)
-    if not isinstance(driver.kind, Listening | Polled):
-        fail(say("port_cmd.no_dialogue", driver=driver.name))
-    return driver
 
 
 def choose_wired(name: str) -> Driver:

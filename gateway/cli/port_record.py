@@ -20,9 +20,10 @@ from gateway.cli.chosen import (
     PortName,
     Settings,
     Stop,
-    choose_attended,
+    agree,
     choose_line,
     choose_options,
+    choose_wired,
     explain,
     line_text,
     opened,
@@ -84,10 +85,12 @@ def record(
     most: Annotated[int, typer.Option("--max-bytes", min=1, help=say("port_cmd.max_bytes"))] = 64 * 1024 * 1024,
 ) -> None:
     """Listen, or with a polled driver ask, and write down every byte; exit 1 where not one came."""
-    driver = choose_attended(driver_name) if driver_name else None
+    driver = choose_wired(driver_name) if driver_name else None
     options = choose_options(driver, option) if driver else {}
     line = choose_line(driver.line if driver else Line(), baud, bits, parity, stop)
     where = driver.at(address) if driver else address or 1
+    if driver is not None:
+        agree(driver, options, where)
     with _created(file) as target:
         notes = {"port": "_".join(url.split()), "baud": line.baud, "line": f"{line.bits}{line.parity}{line.stop:g}"}
         target.write(format_header(**notes, **({"driver": driver.name} if driver else {})) + "\n")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from drivers.core.contract import Decoded, Driver, Options
-from gateway.cli.chosen import Address, AsJson, Settings, choose_attended, choose_options
+from gateway.cli.chosen import Address, AsJson, Settings, agree, choose_options, choose_wired
 from gateway.cli.device_shown import short
 from gateway.cli.overheard import Item, Overheard
 from gateway.cli.places import fail
@@ -40,8 +40,9 @@ def replay(
         assert port_out is not None
         play(file, port_out, speed, again=again)
         return
-    driver = choose_attended(driver_name)
+    driver = choose_wired(driver_name)
     options = choose_options(driver, option)
+    agree(driver, options, driver.at(address))
     rejected: Counter[str] = Counter()
     readings: list[dict[str, Any]] = []
     count = 0

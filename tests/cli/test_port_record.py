@@ -70,6 +70,22 @@ def test_a_meter_is_asked_recorded_and_replayed(tmp_path):
     assert len(list(decode(SDM, records, {}, address=3))) == 2
 
 
+def test_a_dialogue_is_recorded_replayed_and_played_again(tmp_path):
+    file = tmp_path / "sdi12.capture"
+    sensor = SimulatedDevice(find("sdi12"), address=ord("b"))
+    with on_a_line([sensor]) as line:
+        done = gateway("port", "record", line.path, file, "--driver", "sdi12", "--address", "b", "--seconds", 1.6)
+        said = [dict(owed.values) for owed in sensor.log]
+    assert done.exit_code == 0
+    args = ("port", "replay", file, "--driver", "sdi12", "--address", "b", "--json")
+    replayed = json.loads(gateway(*args).stdout)
+    assert [reading["values"] for reading in replayed["readings"]] == said
+    assert said
+    assert replayed["rejected"] == {}
+    again = gateway("device", "try", "sdi12", f"replay:{file}?speed=0", "--address", "b", "--json")
+    assert json.loads(again.stdout)["last"]["values"] == said[0]
+
+
 def test_the_same_file_is_decoded_and_is_an_instrument_again(tmp_path):
     file, port = tmp_path / "meter.capture", tmp_path / "port"
     with on_a_line([SimulatedDevice(SDM, address=3)]) as line:
