@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check unit bench faults walks model fuzz format clean
+.PHONY: help demo test check unit bench faults flood walks model fuzz format clean
 
 help:
 	@echo "make demo   simulated instruments, a broker and a database on this machine; Ctrl-C ends it with a summary"
@@ -13,6 +13,7 @@ help:
 	@echo "make model  random schedules of everything that can happen to the protocol: MODEL=2000 of them"
 	@echo "make walks  random walks of gauges and meters with injected faults: none unflagged, no energy made up"
 	@echo "make fuzz   100,000,000 random bytes through every framer (minutes)"
+	@echo "make flood  a million forged uplinks, and a node killed while it hears (ten minutes)"
 	@echo "make format rewrites the code in the project's style"
 
 demo: $(VENV)/run.stamp
@@ -47,6 +48,9 @@ model: $(VENV)/dev.stamp
 
 fuzz: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+flood: $(VENV)/dev.stamp
+	LANNA_LONG=1 $(BIN)/pytest -o faulthandler_timeout=0 tests/lora/test_flood.py tests/lora/test_kills.py
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
