@@ -15,7 +15,7 @@ from drivers.core.contract import Decoded, Driver, Options, Polled, Rejection
 from drivers.core.dissect import Part, dissect
 from drivers.core.quantities import UnknownQuantity, quantity
 from gateway.cli import driver_shown as shown
-from gateway.cli.chosen import AsJson, DriverName, Settings, agree, choose_driver, parse_option
+from gateway.cli.chosen import DriverName, Settings, agree, choose_driver, parse_option
 from gateway.cli.places import fail
 from gateway.cli.port_replay import decode as decode_records
 from gateway.cli.printing import print_table
@@ -35,7 +35,7 @@ def decode(
     request: Annotated[str | None, typer.Option("--request", metavar="HEX", help=say("driver.request"))] = None,
     option: Settings = None,
     fport: Annotated[int | None, typer.Option("--fport", min=1, max=223, help=say("driver.fport"))] = None,
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help=say("driver.decode_json"))] = False,
 ) -> None:
     """Run bytes through the code that stations use. Ends with 0 also where every frame was refused.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import typer
 from gateway.cli.chosen import AsJson
 from gateway.cli.places import default_configuration
 from gateway.cli.printing import print_json, print_table
+from gateway.cli.reaching import running_ports
 from gateway.cli.table import Cell, Column
 from gateway.ops.texts import say
 from gateway.ports.find import FoundPort, find_ports, real_path
@@ -28,14 +30,22 @@ class _Row:
     found: Sequence[Finding]
     held: Held
     used: Sequence[tuple[str, str]]
+    node: str = ""
+    """Of the running gateway whose port it is, where we may ask it."""
 
 
 def show_ports(as_json: AsJson = False) -> None:
     """Print the ports of this machine; exit 0 also where there is none."""
+    running = asyncio.run(running_ports())
+    lent = {_tty(port.url): (answer, port) for answer, port in running}
     ports = find_ports()
+    ports += [FoundPort(tty, "other", (lent[tty][1].url,)) for tty in lent if tty not in {port.tty for port in ports}]
     held = who_holds({port.tty for port in ports}, ignore=(os.getpid(),))
-    used = configured()
-    rows = [_Row(port, findings(port, held), held, used.get(port.tty, ())) for port in ports]
+    used = dict(configured()) | {
+        tty: [(device.id, device.driver) for device in port.devices] for tty, (_, port) in lent.items()
+    }
+    nodes = {tty: answer.node for tty, (answer, _) in lent.items()}
+    rows = [_Row(p, findings(p, held), held, used.get(p.tty, ()), nodes.get(p.tty, "")) for p in ports]
     if as_json:
         print_json([_facts(row) for row in rows])
         return
@@ -46,7 +56,7 @@ def show_ports(as_json: AsJson = False) -> None:
         Column(say(f"port_cmd.head_{key}"), most=70) for key in ("name", "tty", "adapter", "holder", "usable", "driver")
     ]
     print_table(columns, [_cells(row) for row in rows])
-    notes = [str(finding) for row in rows for finding in row.found]
+    notes = [str(each) for row in rows for each in row.found if not (row.node and each.key == "held_gateway")]
     if held.unseen:
         notes.append(say("port_cmd.unseen", count=held.unseen))
     for note in notes:
@@ -73,16 +83,19 @@ def configured() -> Used:
     return used
 
 
+def _tty(url: str) -> str:
+    return real_path(url) if url.startswith("/") else url
+
+
 def _cells(row: _Row) -> list[Cell | str]:
     adapter = row.port.adapter
-    named = (
-        " ".join(filter(None, (adapter.vendor, adapter.product))) or adapter.ids
-        if adapter
-        else say("port_cmd.on_board")
-    )
+    named = "-" if row.port.kind == "other" else say("port_cmd.on_board")
+    if adapter:
+        named = " ".join(filter(None, (adapter.vendor, adapter.product))) or adapter.ids
     holders = ", ".join(f"{each.name} ({each.pid})" for each in row.held.of(row.port.tty)) or "-"
-    good = is_usable(row.found)
-    usable = Cell(say("port_cmd.usable" if good else "port_cmd.not_usable"), "good" if good else "fail")
+    good = bool(row.node) or is_usable(row.found)
+    word = "by_take" if row.node else "usable" if good else "not_usable"
+    usable = Cell(say(f"port_cmd.{word}"), "good" if good else "fail")
     drivers = ", ".join(f"{driver} ({device})" for device, driver in row.used) or "-"
     return [row.port.name, row.port.tty, named, holders, usable, drivers]
 
@@ -101,6 +114,7 @@ def _facts(row: _Row) -> dict[str, Any]:
         "has_twin": port.has_twin,
         "holders": [{"pid": each.pid, "name": each.name} for each in row.held.of(port.tty)],
         "usable": is_usable(row.found),
+        "node": row.node,
         "findings": [{"key": each.key, "text": str(each), "blocks": each.blocks} for each in row.found],
         "devices": [{"id": device, "driver": driver} for device, driver in row.used],
     }

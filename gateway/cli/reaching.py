@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -130,25 +130,44 @@ async def _while_lent(reader: asyncio.StreamReader) -> AsyncIterator[None]:
         watching.cancel()
 
 
-async def _ask(url: str, what: str, by: str) -> tuple[wire.Answer, asyncio.StreamReader, asyncio.StreamWriter] | None:
+_Answered = tuple[wire.Answer, asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def _ask(url: str, what: Literal["tap", "borrow"], by: str) -> _Answered | None:
     """The gateway that has the port, having answered; None where no gateway has it that we may ask."""
     for place in control_places():
-        try:
-            reader, writer = await asyncio.open_unix_connection(place, limit=wire.LINE_BYTES)
-        except OSError:
-            continue
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                writer.write(wire.encode(wire.Ask(what, port=url, by=by)) + b"\n")  # type: ignore[arg-type]
-                line = await _line(reader)
-            answer = wire.decode(wire.Answer, line or b"")
-        except (OSError, TimeoutError, ValueError):
-            writer.transport.abort()
-            continue
-        if answer.error != "unknown-port":
-            return answer, reader, writer
-        writer.transport.abort()
+        answered = await _ask_at(place, wire.Ask(what, port=url, by=by))
+        if answered is not None and answered[0].error != "unknown-port":
+            return answered
+        if answered is not None:
+            answered[2].transport.abort()
     return None
+
+
+async def _ask_at(place: Path, ask: wire.Ask) -> _Answered | None:
+    try:
+        reader, writer = await asyncio.open_unix_connection(place, limit=wire.LINE_BYTES)
+    except OSError:
+        return None
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            writer.write(wire.encode(ask) + b"\n")
+            line = await _line(reader)
+        return wire.decode(wire.Answer, line or b""), reader, writer
+    except (OSError, TimeoutError, ValueError):
+        writer.transport.abort()
+        return None
+
+
+async def running_ports() -> list[tuple[wire.Answer, wire.HeldPort]]:
+    """Every port of every running gateway that we may ask, with the answer that names its node."""
+    found = []
+    for place in control_places():
+        answered = await _ask_at(place, wire.Ask("ports"))
+        if answered is not None:
+            found += [(answered[0], port) for port in answered[0].ports]
+            answered[2].transport.abort()
+    return found
 
 
 def control_places(file: Path | None = None) -> list[Path]:

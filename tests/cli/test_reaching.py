@@ -124,6 +124,15 @@ def test_sniffing_scanning_and_recording_listen_in(field: Field, tmp_path: Path)
     assert field.states() == {"dust": "open", "bus": "open"}
 
 
+def test_the_list_of_ports_has_those_of_the_gateway_too(field: Field):
+    rows = json.loads(gateway("port", "list", "--json").stdout)
+    ours = {row["name"]: row for row in rows if row["node"] == "node-1"}
+    assert set(ours) == {str(field.dust), str(field.bus)}
+    assert ours[str(field.bus)]["devices"] == [{"id": "meter", "driver": SDM.name}]
+    shown = gateway("port", "list").stdout
+    assert "with --take" in shown
+
+
 def test_a_loan_works_and_is_given_back(field: Field):
     done = gateway("device", "try", SDM.name, field.bus, "--address", 3, "--count", 1, "--take", "--json")
     facts = json.loads(done.stdout)
