@@ -14,7 +14,7 @@ from gateway.ops.logs import set_up
 async def run(config: Config, stop: asyncio.Event, running: Running | None = None) -> None:
     """Run what the configuration describes until `stop` is set; what was accepted is durable when this returns.
 
-    Raises what waiting cannot repair: SpoolError, LedgerError, ParkedError, AnotherIngest, OSError of a secret's file.
+    Raises what waiting cannot repair: SpoolError, LedgerError, ParkedError, AnotherIngest, KeysError, OSError.
     """
     running = running or Running()
     async with asyncio.TaskGroup() as group:

@@ -33,6 +33,7 @@ def _not_to_be_waited_out() -> tuple[type[Exception], ...]:
     from gateway.ingest.ledger import LedgerError
     from gateway.ingest.parked import ParkedError
     from gateway.ingest.presence import AnotherIngest
+    from gateway.lora.keys import KeysError
     from gateway.spool.errors import SpoolError
 
-    return SpoolError, LedgerError, ParkedError, AnotherIngest
+    return SpoolError, LedgerError, ParkedError, AnotherIngest, KeysError

@@ -24,10 +24,10 @@ def file_findings(config: Config) -> Iterator[tuple[KeyPath, str, bool]]:
             continue
         if not stat.S_ISREG(facts.st_mode):
             yield path, say("config.file_kind", file=file), False
-        elif is_secret and facts.st_mode & stat.S_IRWXO:
-            yield path, say("config.file_open", file=file), False
         elif path[-1] == "keys_file" and facts.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             yield path, say("lora.keys_mode", file=file, mode=f"{stat.S_IMODE(facts.st_mode):04o}"), False
+        elif is_secret and facts.st_mode & stat.S_IRWXO:
+            yield path, say("config.file_open", file=file), False
         elif facts.st_size == 0:
             yield path, say("config.file_empty", file=file), False
 

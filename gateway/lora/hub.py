@@ -75,6 +75,7 @@ class Hub:
         """Packets that another receiver had heard already, by inlet."""
         self.readings: Counter[str] = Counter()
         """Uplinks that became readings, by the inlet that heard them first."""
+        self.failures = 0
         self._stations, self._sessions, self._book, self._clock = stations, Sessions(sessions), book, clock
         self._plain, self._euis, self._window_s = tuple(plain), dict(euis or {}), window_s
         self._pending: dict[tuple[bytes, int], _Pending] = {}
@@ -85,9 +86,19 @@ class Hub:
 
     def heard(self, heard: Heard) -> Outcome:
         """A packet from the air. What became of it; one that waits for its copies counts as a reading."""
-        outcome = self._judge(heard)
+        try:
+            outcome = self._judge(heard)
+        except Exception:
+            outcome = self._fail(heard.receiver.id)
         self.on_outcome(heard, outcome)
         return outcome
+
+    def _fail(self, receiver: str) -> Outcome:
+        """Count and log an exception that is nobody's fault but a program's; the radio goes on."""
+        self.failures += 1
+        if self.failures & (self.failures - 1) == 0:  # 1st, 2nd, 4th, …
+            log.exception("what %s heard was not judged (%d so far)", receiver, self.failures)
+        return Outcome("", "Failed", say("station.failed"))
 
     def _judge(self, heard: Heard) -> Outcome:
         frame, problem = self._frame(heard.data)
@@ -206,7 +217,10 @@ class Hub:
             self._stations[device].note(message, self._clock.mono_ns(), self._clock.wall_ns())
             outcome = Outcome(device, "Note", f"{message.kind} {message.why}".strip())
         else:
-            outcome = self._take_told(inlet, device, message)
+            try:
+                outcome = self._take_told(inlet, device, message)
+            except Exception:
+                outcome = self._fail(inlet)
         self.on_outcome(message, outcome)
         return outcome
 

@@ -114,9 +114,10 @@ def test_receivers_need_what_their_kind_needs(tmp_path: Path) -> None:
 def test_keys_that_others_may_read_are_refused_with_the_remedy(tmp_path: Path) -> None:
     keys = tmp_path / "k"
     keys.write_text("x")
-    os.chmod(keys, 0o640)
-    (found,) = problems(tmp_path, MODEM + KEYED, is_here=True)
-    assert "chmod 600" in found
+    for mode in (0o640, 0o644, 0o604):
+        os.chmod(keys, mode)
+        (found,) = problems(tmp_path, MODEM + KEYED, is_here=True)
+        assert "chmod 600" in found
     os.chmod(keys, 0o600)
     assert problems(tmp_path, MODEM + KEYED, is_here=True) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,8 +19,9 @@ from gateway.lora.concentrator import MOST_PER_S, ConcentratorInlet
 from gateway.lora.hub import Hub
 from gateway.lora.keys import Keys, KeysError, new_address, new_keys, write_keys
 from gateway.lora.receiver import Desk
+from gateway.lora.server import SERVERS, Durable, ServerInlet
 from gateway.lora.service import RadioService
-from gateway.mqtt.link import Message
+from gateway.mqtt.link import AckToken, Broker, Incoming, Message
 from gateway.sim.forwarder import Forwarder
 from gateway.sim.network_server import NetworkServer
 from gateway.sim.radio_sender import Air, RadioSender, Weather
@@ -198,6 +200,53 @@ def test_keys_are_closed_and_never_shown(tmp_path: Path) -> None:
 
 def concentrator(hub: Hub, clock: StillClock) -> ConcentratorInlet:
     return ConcentratorInlet(Desk("tower", hub, lambda *_: None), "127.0.0.1", 0, clock)
+
+
+def datagram(frame: bytes, stat: int) -> bytes:
+    packet = {"stat": stat, "datr": "SF9BW125", "rssi": -90, "lsnr": 5, "data": base64.b64encode(frame).decode()}
+    return bytes.fromhex("02123400aa555a0000000101") + json.dumps({"rxpk": [packet]}).encode()
+
+
+def test_only_packets_with_a_good_crc_are_heard(tmp_path: Path) -> None:
+    spool, sender = open_spool(tmp_path / "spool"), Sender(1)
+    radio = Radio(spool, [sender])
+    tower = concentrator(radio.hub, radio.clock)
+    frame = sender.frame()
+    for stat in (-1, 0, 7):
+        assert tower.take(datagram(frame, stat), "10.0.0.1") is not None  # acknowledged all the same
+    assert radio.reports == []
+    assert tower.desk.refused == {"crc": 3}
+    tower.take(datagram(frame, 1), "10.0.0.1")
+    assert len(radio.reports) == 1
+    spool.release()
+
+
+def test_an_error_in_a_program_costs_one_packet(tmp_path: Path) -> None:
+    spool, sender = open_spool(tmp_path / "spool"), Sender(1)
+    radio = Radio(spool, [sender])
+    tower = concentrator(radio.hub, radio.clock)
+    whole, radio.book.accept = radio.book.accept, None  # type: ignore[method-assign,assignment]
+    tower.take(datagram(sender.frame(), 1), "10.0.0.1")
+    assert (radio.hub.failures, radio.reports) == (1, [])
+    radio.book.accept = whole  # type: ignore[method-assign]
+    tower.take(datagram(sender.frame(), 1), "10.0.0.1")
+    assert len(radio.reports) == 1
+    spool.release()
+
+
+def test_the_things_stack_is_read_and_its_simulated_uplinks_are_not(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "spool")
+    radio = Radio(spool, [Sender(1)])
+    desk = Desk("city", radio.hub, lambda *_: None)
+    inlet = ServerInlet(desk, SERVERS["things-stack"], lambda: Broker("mqtt://127.0.0.1", "x"), Durable(spool))
+    uplink = {"f_port": 1, "f_cnt": 5, "frm_payload": base64.b64encode(b"\x07\xd0").decode()}
+    said = {"end_device_ids": {"device_id": "d", "dev_eui": f"{0x01000001:016X}"}, "uplink_message": uplink}
+    for body in (said, said | {"simulated": True}):
+        data = json.dumps(body).encode()
+        inlet.take(Incoming("v3/app@tenant/devices/d/up", data, 0, False, AckToken(1, -1)))
+    assert [report.decoded.values["distance"] for report in radio.reports] == [2.0]
+    assert desk.refused == {"simulated": 1}
+    spool.release()
 
 
 def test_one_source_cannot_keep_the_node_busy(tmp_path: Path) -> None:
