@@ -113,8 +113,10 @@ class RegisterMap:
         factors = self._factors(told, options)
         facts = [(p, None if d is None else p.fact(d)) for p, d in found if isinstance(p, Fact)]
         info = {place.name: fact for place, fact in facts if fact is not None}
+        is_reading = any(isinstance(place, Register) for place, _ in found)
         for fact, _ in facts:
-            _match(fact, info.get(fact.name))
+            if not (is_reading and fact in self.identity):  # a model that nobody has listed is no reason to lose values
+                _match(fact, info.get(fact.name))
         spoilt = {name for place, data in found if isinstance(place, Fact) for name in place.spoilt(data)}
         values: dict[str, float] = {}
         quality: dict[str, int] = {}
