@@ -8,14 +8,20 @@ from datetime import tzinfo
 import typer
 
 import gateway.wire.control as wire
+from drivers.core.contract import Decoded, Driver, Listening, Polled, Rejection
+from drivers.core.hearing import hear
+from drivers.core.listening import Listener
 from drivers.core.quantities import UnknownQuantity, quantity
 from gateway.cli.printing import clock_name, print_table, when
 from gateway.cli.readings import sign
 from gateway.cli.table import Cell, Column, Style, clean
+from gateway.config.named import find_driver
 from gateway.ops.texts import say
 from gateway.wire.times import parse_time
 
 _STYLES: dict[int, Style] = {1: "good", 2: "dim", 3: "suspect", 4: "fail", 9: "dim"}
+_VALUES = 5
+"""Values of a frame that are shown."""
 _HEX = 48
 """Bytes of a piece that are shown."""
 
@@ -46,12 +52,58 @@ def print_parts(
 
 def _bytes(part: wire.Explained) -> None:
     typer.echo("\n" + say("explain.heard", what=clean(part.text)))
+    frames = _Frames(part.text.partition(" ")[0])
     for age_s, direction, data in part.bytes:
         octets = bytes.fromhex(data)
         shown = octets[-_HEX:].hex(" ")
         typer.echo(f"  -{age_s:8.3f} s {direction} {'… ' if len(octets) > _HEX else ''}{shown}")
+        for text in frames.take(direction, octets):
+            typer.echo(f"{'':14}{text}")
     if not part.bytes:
         typer.echo("  " + say("explain.nothing_heard"))
+
+
+class _Frames:
+    """What the driver makes of bytes as they come, frame by frame."""
+
+    def __init__(self, name: str) -> None:
+        self._driver = driver = _driver(name)
+        self._options = {} if driver is None else {key: option.default for key, option in driver.options.items()}
+        self._listener: Listener | None = None
+        if driver is not None and isinstance(driver.kind, Listening):
+            self._listener = Listener(driver, self._options)
+        self._question = b""
+
+    def take(self, direction: str, data: bytes) -> Iterator[str]:
+        """A line for each frame that is whole now."""
+        if self._listener is not None and direction == "<":
+            for found in self._listener.feed(data):
+                yield _line(found)
+        if self._driver is not None and isinstance(self._driver.kind, Polled):
+            if direction == ">":
+                self._question = data
+            elif self._question:
+                try:
+                    heard = hear(self._driver, [data], self._options, self._question, ends=False)
+                except (ValueError, Rejection):
+                    return
+                yield from map(_line, heard.readings)
+                yield from map(_line, heard.refusals)
+
+
+def _driver(name: str) -> Driver | None:
+    try:
+        return find_driver(name)
+    except (LookupError, ValueError):  # another version's, or of a file that is not here
+        return None
+
+
+def _line(found: Decoded | Rejection) -> str:
+    if isinstance(found, Rejection):
+        return say("explain.refused", reason=found.reason, why=clean(str(found)))
+    named = [f"{name} {value:.6g}" for name, value in found.values.items()]
+    more = f" +{len(named) - _VALUES}" if len(named) > _VALUES else ""
+    return say("explain.frame", values=", ".join(named[:_VALUES]) + more)
 
 
 def _values(part: wire.Explained) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from gateway.edge.meaning import Meaning
 from gateway.meaning.state import StateError
 from gateway.meaning.steps import Event
+from gateway.spool.errors import SpoolError
 from gateway.spool.segments import OPEN_END
 from gateway.spool.spool import Spool
 from gateway.wire.entry import Entry, unpack
@@ -27,7 +28,7 @@ from gateway.wire.times import MS
 
 log = logging.getLogger(__name__)
 
-MOST_AGAIN = 50_000
+MOST_AGAIN = 20_000
 """Entries run through again at a start; more are there only where no snapshot could be written for hours."""
 MOST_BYTES = 64 << 20
 _NAMES = ("quantity", "rule", "state", "test")
@@ -72,8 +73,14 @@ class Memory:
         found.rules = set(self.rules)
         if self._meaning.has_memory:
             self._again(found, since, is_other=is_other)
-        spool.hold(min(since, spool.committed) + 1 if self._meaning.has_memory else OPEN_END)
+        self._hold(min(since, spool.committed) + 1 if self._meaning.has_memory else OPEN_END)
         return found
+
+    def _hold(self, first: int) -> None:
+        try:
+            self._spool.hold(first)
+        except SpoolError as error:
+            log.warning("the spool cannot keep what is to be remembered: %s", error)
 
     def _again(self, found: Found, since: int, *, is_other: bool) -> None:
         spool = self._spool
@@ -138,7 +145,7 @@ class Memory:
 
     def written(self, seq: int) -> None:
         """The snapshot of that number is durable: what is before it may go."""
-        self._spool.hold(seq + 1)
+        self._hold(seq + 1)
 
     def failed(self) -> None:
         """It could not be written: the next time there is something to write."""

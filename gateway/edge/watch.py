@@ -176,14 +176,14 @@ class Watch:
 
     async def snapshot(self) -> None:
         """Write what is remembered, once the entries it is of are durable."""
-        captured = self._memory.capture()
+        captured = self._capture()
         if captured is None:
             return
         seq, state = captured
         try:
             await self._memory.durable(seq)
             await asyncio.to_thread(self._memory.write, state)
-        except (OSError, SpoolError) as error:
+        except (OSError, SpoolError, TypeError, ValueError) as error:
             self._memory.failed()
             log.warning("what is remembered of readings could not be written: %s", error)
         except asyncio.CancelledError:
@@ -192,12 +192,19 @@ class Watch:
         else:
             self._memory.written(seq)
 
+    def _capture(self) -> tuple[int, dict[str, object]] | None:
+        try:
+            return self._memory.capture()
+        except Exception:  # a step of somebody's that cannot tell its state must not take the node with it
+            log.exception("what is remembered of readings cannot be told")
+            return None
+
     def end(self) -> None:
         """The last snapshot, after the spool was closed in order. Blocking."""
-        captured = self._memory.capture()
+        captured = self._capture()
         if captured is None:
             return
         try:
             self._memory.write(captured[1])
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:
             log.warning("what is remembered of readings could not be written: %s", error)

@@ -35,6 +35,8 @@ class Chain:
     """The steps of one device in order, then its alarms. `is_tested`: values without a flag of their own are good."""
 
     def __init__(self, steps: Sequence[Step], alarms: Sequence[Alarm] = ()) -> None:
+        self.failures = 0
+        """How often a step raised an error since the start."""
         self._previous_at = 0
         self._arrange(steps, alarms)
 
@@ -63,7 +65,10 @@ class Chain:
         values = Values(numbers, results)
         trace = []
         for step in self._late if context.is_late else self._all:
-            values = step(values, context)
+            try:
+                values = step(values, context)
+            except Exception as error:  # a step of somebody's that fails must not cost the reading
+                values = self._failed(step, values, context, error)
             trace.append((step, values))
         events = values.events
         if values.revised:
@@ -76,6 +81,16 @@ class Chain:
         if not context.is_late:
             self._previous_at = context.at
         return Outcome(*_published(values), events, tuple(trace))
+
+    def _failed(self, step: Step, values: Values, context: Context, error: Exception) -> Values:
+        """The reading as it was before; an event tells of the 1st, 2nd, 4th … failure."""
+        self.failures += 1
+        if self.failures & (self.failures - 1):
+            return values
+        why = f"{type(error).__name__}: {error}"[:200]
+        return values.put(
+            events=[Event("step-failed", context.at, {"step": step.id, "why": why, "so_far": self.failures})]
+        )
 
     def tick(self, at: int) -> list[Event]:
         """Time passed without a reading: what alarms make of it."""
@@ -130,7 +145,7 @@ class Chain:
                 continue
             try:
                 step.restore(parts[key])  # type: ignore[attr-defined]
-            except (KeyError, StateError):
+            except Exception:  # a KeyError or StateError, or whatever a step of somebody's makes of a state
                 fresh.append(key)
         return fresh
 

@@ -134,7 +134,8 @@ async def test_a_running_gateway_tells_the_bytes_too(file: Path, tmp_path: Path)
     node = build_node(config, config.node, spool)
     port = next(iter(node.loans.ports.values()))
     port.line = Line(9600)
-    port._tell("<", bytes.fromhex("ff1388a2"))
+    for _ in range(2):
+        port._tell("<", bytes.fromhex("ff0bb8c2"))
     mono_ns = node._clock.mono_ns()
     node.record(Report("gauge", mono_ns, AT, Decoded({"distance": 5.0})))
     control = Control(node.loans, "n", node._clock.mono_ns, node.explain)
@@ -145,7 +146,8 @@ async def test_a_running_gateway_tells_the_bytes_too(file: Path, tmp_path: Path)
     serving.cancel()
     await asyncio.wait((serving,))
     await spool.close()
-    assert "< ff 13 88 a2" in found.stdout
+    assert "< ff 0b b8 c2" in found.stdout
+    assert "a frame: distance 3" in found.stdout
     assert "stage/1" in found.stdout
     assert found.exit_code == 0
 

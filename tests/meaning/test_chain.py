@@ -202,3 +202,12 @@ steps = [{ use = "acme-double", quantity = "pm2_5", wrong = 1 }]
     )
     _, problems = check(file)
     assert [problem.key for problem in problems if not problem.is_warning] == ["device[pms].steps[1].wrong"]
+
+
+def test_a_step_that_fails_costs_no_reading(package: Path) -> None:
+    steps = chain('steps = [{ use = "acme-double", quantity = "pm2_5" }]', "pm2_5")
+    steps.steps[1].quantity = ["no name"]  # type: ignore[attr-defined]
+    outcomes = [steps.take({"pm2_5": 4.0}, {}, at(i)) for i in range(5)]
+    assert [outcome.numbers for outcome in outcomes] == [{"pm2_5": 4.0}] * 5
+    assert [len(outcome.events) for outcome in outcomes] == [1, 1, 0, 1, 0]
+    assert outcomes[0].events[0].data["step"] == "acme-double"
