@@ -25,6 +25,7 @@ steps = [
   {{ use = "flat-line", quantity = "stage", tolerance = 0.0001, suspect = "{FLAT} min" }},
 ]
 """
+SLOW = "".join(line for line in GAUGE.splitlines(keepends=True) if "rate-of-change" not in line)
 MODULUS = 1000.0
 METER = f'steps = [{{ use = "total", most_w = 60000, wraps_at = {MODULUS:g} }}]'
 MOST_KWH = 60 / 60
@@ -161,7 +162,8 @@ def run(seeds: range) -> Tally:
     tally = Tally()
     for seed in seeds:
         tally.seeds += 1
-        gauge(seed, tally, chain(GAUGE, "stage"))
+        # Every other gauge has no rate test beside: what is known one reading later must come by an event.
+        gauge(seed, tally, chain(GAUGE if seed % 2 else SLOW, "stage"))
         meter(seed, tally, chain(METER, "energy_import"))
         exact(seed, tally, chain(METER, "energy_import"))
     return tally
