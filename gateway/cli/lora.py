@@ -6,6 +6,7 @@ import typer
 
 from gateway.cli.lora_keys import new
 from gateway.cli.lora_listen import listen
+from gateway.cli.lora_play import play
 from gateway.ops.texts import say
 
 app = typer.Typer(help=say("command.lora"), no_args_is_help=True)
@@ -23,5 +24,6 @@ def _keys() -> None:
 
 
 app.command("listen", help=say("lora_cmd.listen"))(listen)
+app.command("play", help=say("lora_cmd.play"))(play)
 keys.command("new", help=say("lora_cmd.keys_new"))(new)
 app.add_typer(keys, name="keys")

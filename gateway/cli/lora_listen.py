@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from pathlib import Path
@@ -114,6 +115,7 @@ async def _listen(lora: said.Lora, config: said.Config | None, seconds: float, *
     from gateway.edge.clock import SystemClock
     from gateway.lora.keys import KeysError
 
+    logging.getLogger("gateway.lora").addHandler(logging.NullHandler())  # the view says it
     view = _View(as_json=as_json)
     devices = [each for each in (config.devices if config else ()) if isinstance(find(each.driver).kind, Uplink)]
     drivers = {each.id: find(each.driver) for each in devices}

@@ -17,6 +17,8 @@ from .radio_sender import Air, OnAir, RadioSender
 Kind = Literal["rylr998", "rak3172", "rak3172-legacy", "rn2483", "e22"]
 
 _LOOK_S = 0.02
+_CALM_S = 0.5
+"""For the host to take what was said last."""
 
 
 class Modem:
@@ -120,11 +122,13 @@ class SimulatedModem:
         *,
         link: Path | None = None,
         period_s: float = 1.0,
+        most: int = 0,
         on_air: Callable[[OnAir], None] = lambda packet: None,
     ) -> None:
         self.modem = Modem(kind)
         self.airs = tuple(airs)
         self.period_s = period_s
+        self._most = most
         self._on_air = on_air
         self._cable = Cable(self._on_bytes, lambda: None, link)
 
@@ -165,14 +169,15 @@ class SimulatedModem:
         return True
 
     async def run(self) -> None:
-        """Answer and play until cancelled; then the cable is gone."""
+        """Answer and play until cancelled, or until each sender sent `most` uplinks; then the cable is gone."""
         try:
             due = asyncio.get_running_loop().time()
-            while True:
+            while not self._most or any(air.sent < self._most for air in self.airs):
                 self._cable.start_reading()
                 now = asyncio.get_running_loop().time()
                 if now >= due and self.play():
                     due = now + self.period_s
                 await asyncio.sleep(min(_LOOK_S, max(0.0, due - now)) if due > now else _LOOK_S)
+            await asyncio.sleep(_CALM_S)
         finally:
             self._cable.unplug()

@@ -76,6 +76,7 @@ class Air:
         self.sender, self._weather, self._chance = sender, weather, random.Random(seed)
         self.sent = self.lost = 0
         self._old: list[bytes] = []
+        self._old_messages: list[tuple[str, bytes]] = []
         self._stranger = Keys(self._chance.randbytes(16), self._chance.randbytes(16))
 
     def next(self) -> list[OnAir]:
@@ -100,6 +101,20 @@ class Air:
         )
         heard += [self._on_air(data) for share, make in happened if chance.random() < share and (data := make())]
         return heard
+
+    def told(self, make: Callable[[], tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        """A network server's messages about the next uplink, which `make` makes: it may be lost, come twice, and an old
+        one may come again. A server checks codes itself."""
+        chance, weather = self._chance, self._weather
+        owed, message = self.sender.owed, make()
+        self.sent += 1
+        self._old_messages = [*self._old_messages[-20:], message]
+        if chance.random() < weather.loss:
+            self.lost, self.sender.owed = self.lost + 1, owed
+            self._old_messages.pop()
+            return []
+        found = [message] * (1 + (chance.random() < weather.copy))
+        return found + [chance.choice(self._old_messages)] * (chance.random() < weather.replay)
 
     def _forged(self) -> bytes:
         sender, keys = self.sender, self._stranger

@@ -121,3 +121,23 @@ def test_a_modem_needs_its_kind_and_the_region_s_rules_hold_here_too() -> None:
     done = gateway("lora", "listen", "/dev/null", "--kind", "rak3172", "--set", "spreading_factor=12")
     assert (done.exit_code, "dwell-time" in done.stderr) == (2, True)
     assert gateway("lora", "listen", "--help").exit_code == 0
+
+
+async def test_playing_a_forwarder_to_a_listener(tmp_path: Path) -> None:
+    device, _ = made(tmp_path, "--sender", "none")
+    port = free_port()
+    lora = f'[[lora]]\nid = "tower"\nkind = "gwmp"\nlisten = "127.0.0.1:{port}"\n'
+    known = command._configuration(config(tmp_path, lora, device.split("options")[0]))
+    target = f"udp://127.0.0.1:{port}"
+    listening = asyncio.create_task(command._listen(command._receiver(target, None, known, []), known, 0, as_json=True))
+    await asyncio.sleep(0)
+    arguments = ("lora", "play", target, tmp_path / "gauge.keys", "--count", 20, "--every", 0.01)
+    done = await asyncio.to_thread(gateway, *arguments, "--weather", "loss=0.3,replay=0.5,wrong_key=0.5")
+    listening.cancel()
+    await asyncio.wait([listening])
+    assert done.exit_code == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    readings = sum(line.get("verdict") == "reading" for line in lines)
+    assert f"a node must have {readings} readings" in done.stdout
+    assert readings > 5
+    assert gateway(*arguments, "--weather", "rain=1").exit_code == 2
