@@ -181,7 +181,8 @@ class Dialogue:
     `begin(address, options)` makes the session; it raises ValueError for options that make no sense. `framer` finds
     the device's answers in bytes that were heard elsewhere, and `explain(answer, options)` tells what a lone one says;
     what is no reading has `info` alone. `has_letter_address`: 0 to 9 stand for themselves, letters by their code (97
-    is a). `needs_wires(options)`: breaks or changes of speed, which not every port can do.
+    is a). `needs_wires(options)`: breaks or changes of speed, which not every port can do. `midway(address, options)`
+    makes the sessions that a host may be leading who has talked with the device before, for who only listens.
     """
 
     begin: Callable[[int, Options], Session]
@@ -189,6 +190,7 @@ class Dialogue:
     explain: Callable[[bytes, Options], Decoded]
     has_letter_address: bool = False
     needs_wires: Callable[[Options], bool] = lambda options: True
+    midway: Callable[[int, Options], tuple[Session, ...]] = lambda address, options: ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from drivers.core.contract import Decoded, Dialogue, Options, Rejection
 from drivers.core.talking import Talk
 
@@ -30,7 +32,7 @@ class Follower:
     def answered(self, data: bytes) -> list[Decoded | Rejection]:
         """This came after it; what the host understands now: refusals at once, readings when its round is over."""
         if self._heard:
-            if not (self._is_asked() or self._is_begun(self._talk) or self._is_begun(self._new())):
+            if not (self._is_asked() or any(self._is_begun(talk) for talk in self._candidates())):
                 return []
             self._heard, self._is_open = b"", True
         step = self._talk.step
@@ -40,6 +42,13 @@ class Follower:
         self._is_open = not self._talk.feed(data)
         readings = self._talk.readings if self._talk.step is None else []
         return [*self._talk.refusals[told:], *readings]
+
+    def _candidates(self) -> Iterator[Talk]:
+        """Who may have begun a round: the host that is followed, a new one, or one that has talked before."""
+        yield self._talk
+        yield self._new()
+        for session in self._kind.midway(self._address, self._options):
+            yield Talk(session)
 
     def _new(self) -> Talk:
         return Talk(self._kind.begin(self._address, self._options))

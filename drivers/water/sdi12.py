@@ -12,7 +12,7 @@ Campbell Scientific CS451 manual (units that a site has set).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from drivers.core.contract import (
@@ -99,13 +99,21 @@ def explain(meaning: Meaning, answer: bytes, options: Options) -> Decoded:
     return Decoded({}, {}, {"address": identity.address, **identity.info()})
 
 
-def _vega_session(address: int, options: Options) -> Session:
+def _vega_session(address: int, options: Options) -> Sdi12Session:
     command = str(options.get("command", "M"))
     return _session(address, options, (Measurement(command, vega_meaning, _VEGA),))
 
 
-def _session(address: int, options: Options, measurements: tuple[Measurement, ...]) -> Session:
+def _generic_session(address: int, options: Options) -> Sdi12Session:
+    return _session(address, options, generic_plan(options))
+
+
+def _session(address: int, options: Options, measurements: tuple[Measurement, ...]) -> Sdi12Session:
     return Sdi12Session(letter(address), measurements, str(options.get("crc", "auto")), breaks=_breaks(options))
+
+
+def _midway(make: Callable[[int, Options], Sdi12Session], address: int, options: Options) -> tuple[Session, ...]:
+    return tuple(make(address, options).knows(version) for version in (10, 13))
 
 
 def _breaks(options: Options) -> bool:
@@ -138,6 +146,7 @@ DRIVERS = (
             partial(explain, vega_meaning),
             has_letter_address=True,
             needs_wires=_breaks,
+            midway=partial(_midway, _vega_session),
         ),
         quantities=_VEGA,
         line=_LINE,
@@ -161,11 +170,12 @@ DRIVERS = (
         device_class="water",
         models=("SDI-12 v1.0 to v1.4",),
         kind=Dialogue(
-            lambda address, options: _session(address, options, generic_plan(options)),
+            _generic_session,
             lambda options: wire.line_framer(),
             lambda answer, options: explain(generic_meaning(options), answer, options),
             has_letter_address=True,
             needs_wires=_breaks,
+            midway=partial(_midway, _generic_session),
         ),
         quantities=_UNNAMED[:3],
         sometimes=_UNNAMED[3:],

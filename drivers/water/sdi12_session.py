@@ -56,6 +56,11 @@ class Sdi12Session:
         self._is_checked = False
         self._values: tuple[float, ...] = ()
 
+    def knows(self, version: int) -> Sdi12Session:
+        """This session, as if the sensor had said before that it speaks SDI-12 of this version (in tenths)."""
+        self._identity = wire.Identity(self._address, version, "", "", "", "")
+        return self
+
     def start(self) -> Turn:
         """Begin a round: measure, after the sensor has said once who it is."""
         self._held = b""
