@@ -148,7 +148,7 @@ class Sdi12Session:
             return self._give(self._asked_for + 1)
         try:
             wire.complete(self._values, self._count)
-            info = self._identity.info() if self._identity else {}
+            info = self._identity.info() if self._identity and self._identity.vendor else {}
             return self._next(self._plan[self._at].meaning(self._values[: self._count], info))
         except Rejection as refusal:  # all of it came, and it is no reading: asking again would change nothing
             return self._next(refusal)
