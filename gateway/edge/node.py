@@ -30,6 +30,9 @@ from gateway.wire.times import SECOND
 
 log = logging.getLogger(__name__)
 
+MOST_SERIAL = 64
+"""Characters of an instrument's serial number that are kept."""
+
 
 class Service(Protocol):
     """What lives beside the stations, such as the radio's receivers."""
@@ -128,7 +131,7 @@ class Node:
                 report.mono_ns,
                 decoded.values,
                 decoded.quality,
-                serial=str(decoded.info.get("serial", "")),
+                serial=str(decoded.info.get("serial", ""))[:MOST_SERIAL],
                 is_past=report.is_past,
                 has_own_time=report.has_own_time,
                 via=report.via,

@@ -110,10 +110,10 @@ class Presence:
         message = self._alarms[topic] = Message(topic, b"" if said is None else wire.encode(said), 1, True)
         return message
 
-    def amend(self, device: str, serial: str, steps: list[str]) -> Message:
+    def amend(self, device: str, serial: str, steps: list[str], units: dict[str, str]) -> Message:
         """Another instrument stands in for this one; the message that says so."""
         facts = self._devices[device]
-        self._devices[device] = replace(facts, about=wire.amended(facts.about, serial, steps))
+        self._devices[device] = replace(facts, about=wire.amended(facts.about, serial, steps, units))
         self._abouts = self._revise()
         topic = device_topic(self._root, self._node.id, facts.device_class, device, "about")
         return next(message for message in self._abouts if message.topic == topic)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import gateway.wire.payload as wire
+from drivers.core.quantities import UnknownQuantity, quantity
 from gateway.edge.instruments import REPLACED, Instrument, Instruments, recalibrate
 from gateway.edge.meaning import Meaning
 from gateway.edge.memory import Memory
@@ -150,7 +151,8 @@ class Watch:
     def _describe(self, device: str) -> None:
         life, known = self._meaning.lives[device], self._instruments.known.get(device) if self._instruments else None
         if known:
-            self._say(self._presence.amend(device, known[-1].serial, life.chain.about()))
+            units = {name: unit for name in sorted(life.chain.makes) if (unit := _unit(name))}
+            self._say(self._presence.amend(device, known[-1].serial, life.chain.about(), units))
 
     def _forget(self, mono_ns: int) -> None:
         """The broker has taken the empty messages of rules that have gone."""
@@ -208,3 +210,10 @@ class Watch:
             self._memory.write(captured[1])
         except (OSError, TypeError, ValueError) as error:
             log.warning("what is remembered of readings could not be written: %s", error)
+
+
+def _unit(name: str) -> str:
+    try:
+        return quantity(name).unit
+    except UnknownQuantity:  # of a step of somebody's
+        return ""

@@ -220,9 +220,9 @@ SETTLED_BEFORE = "settled before"
 A = TypeVar("A", NodeAbout, DeviceAbout)
 
 
-def amended(about: DeviceAbout, serial: str, steps: list[str]) -> DeviceAbout:
-    """The same `about` of another instrument."""
-    return msgspec.structs.replace(about, serial=serial, steps=steps)
+def amended(about: DeviceAbout, serial: str, steps: list[str], units: dict[str, str]) -> DeviceAbout:
+    """The same `about` of another instrument; `units` are those of quantities that its steps add."""
+    return msgspec.structs.replace(about, serial=serial, steps=steps, units={**about.units, **units})
 
 
 def revised(about: A, rev: int, since: str | None) -> A:

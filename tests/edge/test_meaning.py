@@ -306,4 +306,5 @@ async def test_a_replaced_instrument_keeps_the_series(is_killed: bool, tmp_path:
     assert readings[5].v["voltage_raw"] == 230.0
     about = json.loads(bench.retained["r/n/energy/m/about"])
     assert about["serial"] == "B2"
+    assert about["units"]["voltage_raw"] == "V"
     assert "calibration/1 voltage since 2026-09-21 (Anan)" in about["steps"]
