@@ -131,7 +131,7 @@ class World:
         """Start both ends; returns when so many readings are stored."""
         self.ingest.start()
         self.edge.start()
-        self.wait_stored(readings)
+        self.wait_stored(readings, 90)
 
     def rows(self) -> list[Row]:
         """What the database holds now."""
