@@ -10,7 +10,7 @@ import typer
 from gateway.audit.account import STATES, Range
 from gateway.audit.coverage import CAUSES, Coverage
 from gateway.audit.report import DeviceReport, NodeReport, Report
-from gateway.cli.printing import clock_name, print_table, when
+from gateway.cli.printing import clock_name, numbers_option, print_table, when
 from gateway.cli.readings import format_age
 from gateway.cli.table import Cell, Column, Style, clean
 from gateway.ops.texts import has, say
@@ -142,6 +142,12 @@ def _print_verdict(report: Report) -> None:
     if report.unaccounted:
         typer.echo(say("audit.unaccounted", count=report.unaccounted))
         typer.echo(say("audit.remedy"))
+        for node in report.nodes:
+            for spool in node.spools:
+                missing = [(each.first, each.last) for each in spool.ranges if each.state == "missing"]
+                if missing:
+                    numbers = numbers_option(missing)
+                    typer.echo(f"  {node.node}: gateway spool replay --spool {spool.spool} --numbers {numbers}")
 
 
 def _percent(value: float | None) -> str:

@@ -18,6 +18,7 @@ from gateway.ops.texts import say
 from gateway.wire.times import format_time
 
 MOST_RANGES = 8
+MOST_FOR_OPTION = 20
 """Ranges of one cell that are shown; the rest is counted."""
 
 
@@ -44,6 +45,13 @@ def ranges_text(ranges: Sequence[tuple[int, int]]) -> str:
     if len(ranges) > MOST_RANGES:
         parts.append(say("printing.more", count=len(ranges) - MOST_RANGES))
     return ", ".join(parts)
+
+
+def numbers_option(ranges: Sequence[tuple[int, int]]) -> str:
+    """`5,8-12`, as --numbers takes them; where they are more than 20, the last of them in one."""
+    if len(ranges) > MOST_FOR_OPTION:
+        ranges = [*ranges[: MOST_FOR_OPTION - 1], (ranges[MOST_FOR_OPTION - 1][0], ranges[-1][1])]
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
 def count_of(ranges: Iterable[tuple[int, int]]) -> int:

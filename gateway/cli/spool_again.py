@@ -15,7 +15,7 @@ import typer
 from gateway.cli.lazy import INTERRUPTED
 from gateway.cli.moments import DEFAULT_ZONE
 from gateway.cli.places import fail
-from gateway.cli.printing import count_of, print_json
+from gateway.cli.printing import count_of, numbers_option, print_json
 from gateway.cli.spool_entries import Item, Tally, entries
 from gateway.cli.spool_options import (
     AsJson,
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from gateway.cli.spool_replay import Replay
 
 _TELL_EVERY_S = 5.0
-_MOST_RANGES = 20
 
 
 def replay(
@@ -99,7 +98,7 @@ def replay(
         if why:
             typer.echo(say("spool.not_sent", why=why), err=True)
         for id_, ranges in left.items():
-            typer.echo(say("spool.left", spool=id_, count=count_of(ranges), numbers=_ranges(ranges)), err=True)
+            typer.echo(say("spool.left", spool=id_, count=count_of(ranges), numbers=numbers_option(ranges)), err=True)
     tell_foreign(tally)
     if why or absent:
         raise typer.Exit(INTERRUPTED if why == say("spool.interrupted") else 1)
@@ -157,13 +156,6 @@ def _left(job: Replay, found: Callable[[], Iterator[Item]]) -> dict[str, list[tu
     from gateway.cli.spool_replay import remaining
 
     return {spool: numbers.ranges() for spool, numbers in remaining(found(), job.sent).items()}
-
-
-def _ranges(ranges: list[tuple[int, int]]) -> str:
-    """As --numbers takes them; where they are many, the rest in one."""
-    if len(ranges) > _MOST_RANGES:
-        ranges = [*ranges[: _MOST_RANGES - 1], (ranges[_MOST_RANGES - 1][0], ranges[-1][1])]
-    return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)
 
 
 def _not_held(spool: Look, numbers: tuple[tuple[int, int], ...]) -> int:

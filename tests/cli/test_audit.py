@@ -148,7 +148,9 @@ async def test_a_day_with_everything_in_it(mosquitto, tmp_path):
         shown = await run_audit(*DAY, "--config", config)
         assert shown.exit_code == 1
         assert "UNACCOUNTED: 5 numbers are missing." in shown.output
-        assert "50-52" in shown.output
+        command = next(line for line in shown.output.splitlines() if "gateway spool replay" in line)
+        assert command.startswith(f"  n1: gateway spool replay --spool {SPOOL} --numbers ")
+        assert "50-52" in command
         assert "stored by the ledger's word, not in the database" in shown.output
 
         parked = CliRunner().invoke(build(), ["parked", "drop", "--all", "--yes", "--config", str(config)])
