@@ -112,14 +112,14 @@ class Backbone:
         """Every spool the ledger ever heard of."""
         return self.ledger.spools(NODE)
 
-    def open(self) -> list[str]:
-        """What is not settled, in words."""
+    def open(self) -> dict[str, str]:
+        """Spools of which something is not settled, and what, in words."""
         records = [(spool, self.ledger._spools[NODE, spool]) for spool in self.spools()]
-        return [
-            f"{spool}: settled {record.settled.ranges()} of {record.horizon}"
+        return {
+            spool: f"{spool}: settled {record.settled.ranges()} of {record.horizon}"
             for spool, record in records
             if record.settled.upto() < record.horizon
-        ]
+        }
 
     def settled(self, spool: str) -> Intervals:
         """All numbers that are."""

@@ -23,6 +23,7 @@ def is_at_rest(world: World) -> bool:
         and node.uplink.is_online.is_set()
         and not world.broker.waiting()
         and all(backbone.ledger.upto(NODE, id_) >= top - 1 for id_, (_, top) in node.eras.held().items())
+        and not set(backbone.open()) & set(node.eras.held())
     )
 
 
@@ -55,7 +56,7 @@ def describe(world: World) -> str:
         "eras": node.eras.held(),
         "declared": node.outlet.word.declared(),
         "waits at the broker": len(world.broker.waiting()),
-        "open in the ledger": backbone.open(),
+        "open in the ledger": list(backbone.open().values()),
         "stored": world.broker._retained.get(node_topic(ROOT, NODE, "stored")),
     }
     return "\n".join(f"{name}: {value}" for name, value in said.items())
