@@ -57,6 +57,8 @@ def show_ports(as_json: AsJson = False) -> None:
     ]
     print_table(columns, [_cells(row) for row in rows])
     notes = [str(each) for row in rows for each in row.found if not (row.node and each.key == "held_gateway")]
+    if (bare := next((row for row in rows if not row.used and is_usable(row.found)), None)) is not None:
+        notes.append(say("port_cmd.no_driver", port=bare.port.name))
     if held.unseen:
         notes.append(say("port_cmd.unseen", count=held.unseen))
     for note in notes:
