@@ -23,15 +23,13 @@ class DataRate:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Where radio may be used, how strong, how long at once (`dwell_s`, None: any), and how much of an hour."""
+    """Where radio may be used, how long at once (`dwell_s`, None: any), and how much of an hour (`duty`)."""
 
     name: str
     low_hz: int
     high_hz: int
     dwell_s: float | None
-    most_eirp_dbm: float
     duty: float
-    channels_hz: tuple[int, ...] = ()
     rates: Mapping[int, DataRate] = field(default_factory=dict)
 
 
@@ -44,9 +42,7 @@ REGIONS: Mapping[str, Region] = {
         920_000_000,
         925_000_000,
         0.4,
-        16.0,
         0.01,
-        (923_200_000, 923_400_000),
         {
             0: DataRate(12, 125_000, 0),
             1: DataRate(11, 125_000, 0),
@@ -118,14 +114,19 @@ def broken_rules(
             )
 
 
-def most_payload(
-    region: Region, spreading_factor: int, bandwidth_hz: int, coding_rate: int = 5, preamble: int = 8, *, overhead: int
-) -> int:
-    """How many payload bytes fit into the region's dwell time; 255 less the overhead where it has none."""
-    most = 255 - overhead
-    if region.dwell_s is None:
-        return most
-    for count in range(most, 0, -1):
-        if airtime_s(count + overhead, spreading_factor, bandwidth_hz, coding_rate, preamble) <= region.dwell_s:
-            return count
-    return 0
+def most_payload(region: Region, spreading_factor: int, bandwidth_hz: int) -> int | None:
+    """How many application bytes a LoRaWAN frame may carry within the dwell time; None where no data rate is so."""
+    rates = region.rates.values()
+    fitting = (
+        each.most_bytes
+        for each in rates
+        if (each.spreading_factor, each.bandwidth_hz) == (spreading_factor, bandwidth_hz)
+    )
+    return next(fitting, None)
+
+
+def least_period_s(
+    region: Region, payload_bytes: int, spreading_factor: int, bandwidth_hz: int, preamble: int
+) -> float:
+    """How often a sender may send such a LoRaWAN frame within its share of an hour (1 % up to 50 mW)."""
+    return airtime_s(payload_bytes + LORAWAN_BYTES, spreading_factor, bandwidth_hz, 5, preamble) / region.duty

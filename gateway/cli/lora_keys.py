@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,8 @@ import typer
 from gateway.cli.places import fail
 from gateway.ops.texts import say
 
+_BANDWIDTH_HZ, _PREAMBLE, _PAYLOAD_BYTES = 125_000, 12, 10
+"""As the senders have it."""
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
 _ADDRESS = re.compile(r"[0-9A-Fa-f]{8}")
 _SYNC_WORD = re.compile(r"0[xX][0-9A-Fa-f]{2}")
@@ -29,6 +32,7 @@ def new(
     sync_word: Annotated[str, typer.Option("--sync-word", metavar="0xHH", help=say("lora_cmd.sync_word"))] = "0x12",
 ) -> None:
     """Write NAME.keys and the sender, both closed to others; print the device's table. Nothing is overwritten."""
+    from drivers.radio.region import REGIONS, THAILAND, least_period_s, most_payload
     from gateway.lora.keys import new_address, new_keys, write_keys
     from gateway.lora.senders import FILES, write_secret
     from gateway.lora.senders import sender as filled
@@ -58,6 +62,18 @@ def new(
         fail(f"{error.filename}: {error.strerror}")
     for path in written:
         typer.echo(say("lora_cmd.wrote", file=path), err=True)
+    region = REGIONS[THAILAND]
+    typer.echo(
+        say(
+            "lora_cmd.limits",
+            region=region.name,
+            sf=sf,
+            bytes=most_payload(region, sf, _BANDWIDTH_HZ) or 0,
+            dwell_ms=round(1000 * (region.dwell_s or 0)),
+            period=math.ceil(least_period_s(region, _PAYLOAD_BYTES, sf, _BANDWIDTH_HZ, _PREAMBLE)),
+        ),
+        err=True,
+    )
     typer.echo(
         f'[[device]]\nid = "{name}"\ndriver = "cayenne-lpp"\nclass = "water"\n'
         f'radio = {{ dev_addr = "{dev_addr}", keys_file = "{made.resolve()}" }}\n'

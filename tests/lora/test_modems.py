@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from drivers.radio.region import airtime_s
+from drivers.radio.region import LORAWAN_BYTES, REGIONS, THAILAND, airtime_s, least_period_s, most_payload
 from gateway.lora.modems import ebyte, radiohead
 from gateway.lora.modems.ebyte import EbyteReader
 from gateway.lora.modems.events import Answer, BadLine, Event, Packet, Reader
@@ -167,6 +167,19 @@ def test_airtime(vector: Vector) -> None:
         has_header=not said["implicitHeader"],
     )
     assert took_s * 1000 == pytest.approx(vector["expect"]["airtimeMs"], abs=1e-6)
+
+
+def test_the_dwell_time_table_is_what_the_formula_gives() -> None:
+    region = REGIONS[THAILAND]
+    for rate in region.rates.values():
+        sf, hz, most = rate.spreading_factor, rate.bandwidth_hz, rate.most_bytes
+        assert most_payload(region, sf, hz) == most
+        if most:
+            assert airtime_s(most + LORAWAN_BYTES, sf, hz) <= 0.4
+        else:
+            assert airtime_s(1 + LORAWAN_BYTES, sf, hz) > 0.4
+    assert most_payload(region, 9, 500_000) is None
+    assert least_period_s(region, 10, 9, 125_000, 12) == pytest.approx(100 * airtime_s(23, 9, 125_000, 5, 12))
 
 
 def test_every_protocol_of_the_vectors_is_tested() -> None:
