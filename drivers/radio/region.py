@@ -33,7 +33,7 @@ class Region:
     rates: Mapping[int, DataRate] = field(default_factory=dict)
 
 
-Rule = Literal["band", "spreading-factor", "bandwidth", "dwell-time"]
+Rule = Literal["band", "dwell-time"]
 
 THAILAND = "AS923-1 (TH)"
 REGIONS: Mapping[str, Region] = {

@@ -48,6 +48,7 @@ class ConcentratorInlet:
         self.bound: tuple[str, int] | None = None
         self.gateways: dict[str, int] = {}
         """When each gateway was last heard, monotonic ns."""
+        desk.gateways = self._ages_s
         self._host, self._port, self._clock, self._silence_s = host, port, clock, silence_s
         self._allowed = frozenset(each.lower() for each in gateways)
         self._sources: dict[str, _Source] = {}
@@ -103,6 +104,10 @@ class ConcentratorInlet:
             return None
         self._hear(found)
         return reply(data)
+
+    def _ages_s(self) -> dict[str, int]:
+        now_ns = self._clock.mono_ns()
+        return {gateway: (now_ns - heard_ns) // SECOND_NS for gateway, heard_ns in self.gateways.items()}
 
     def _is_allowed(self, gateway: str) -> bool:
         return not self._allowed or gateway in self._allowed

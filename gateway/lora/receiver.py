@@ -23,6 +23,8 @@ class Desk:
         self.name, self.hub = name, hub
         self.heard = self.resets = 0
         self.refused: Counter[str] = Counter()
+        self.gateways: Callable[[], dict[str, int]] = dict
+        """How many seconds ago each concentrator behind it was heard."""
         self.on_refused: Callable[[str, str], None] = lambda reason, text: None
         self._on_state = on_state
         self._state: DeviceState | None = None
@@ -52,6 +54,7 @@ class Desk:
             hub.copies[name],
             dict(self.refused),
             self.resets,
+            self.gateways(),
         )
 
 

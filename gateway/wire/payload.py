@@ -150,7 +150,10 @@ class DeviceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ReceiverHealth(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Counters of one radio receiver since the node started. `heard`: packets; `readings`: those that became one."""
+    """Counters of one radio receiver since the node started. `heard`: packets; `readings`: those that became one.
+
+    `gateways`: how many seconds ago each concentrator that sends here was heard.
+    """
 
     state: DeviceState
     why: str = ""
@@ -159,6 +162,7 @@ class ReceiverHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     copies: int = 0
     refused: dict[str, int] = {}
     resets: int = 0
+    gateways: dict[str, int] = {}
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -138,6 +138,7 @@ async def test_three_concentrators_and_bad_weather(tmp_path: Path) -> None:
         assert health["receivers"]["tower"]["copies"] >= 2 * sender.owed
         assert set(health["receivers"]["tower"]["refused"]) <= {"Repeat", "Replay", "Integrity", "length", "Unknown"}
         assert health["devices"]["gauge"]["lost_in_air"] == gaps
+        assert set(health["receivers"]["tower"]["gateways"]) == {f"aa555a000000010{n}" for n in (1, 2, 3)}
         intruder = Forwarder("ffffffffffffffff")
         await intruder.connect(*(tower.bound or ("", 0)))
         intruder.pull()

@@ -17,7 +17,7 @@ manuals, which differ between models; xreef's libraries.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from drivers.radio.modem_facts import MODEMS
@@ -139,6 +139,8 @@ class EbyteTalk:
     """
 
     def __init__(self, model: Model, wanted: RadioSettings) -> None:
+        if model == "e32":  # which has no such byte
+            wanted = replace(wanted, has_rssi_byte=False)
         self.reader = EbyteReader(wanted)
         self.problem = ""
         self.resets = 0
@@ -187,7 +189,7 @@ class EbyteTalk:
     def _answer(self, heard: bytes) -> bool | None:
         """True where the module says back what was written, False where it says something else, None: no answer."""
         if self._model == "e32":
-            return heard == self._asked if heard[0] in (0xC0, 0xFF) else None
+            return e32_settings(heard) == e32_settings(self._asked) if heard[0] in (0xC0, 0xC2) else None
         try:
             found = registers(heard)
         except ValueError:

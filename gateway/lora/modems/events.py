@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Bad = Literal["length", "address", "unknown-line", "hex", "no-metadata", "unreliable", "byte-range", "overflow", "head"]
+Bad = Literal["length", "address", "unknown-line", "hex", "no-metadata", "unreliable", "byte-range", "overflow"]
 """Why bytes of a modem are no packet; becomes a counter."""
 
 
