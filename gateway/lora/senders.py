@@ -11,7 +11,7 @@ from gateway.lora.keys import Keys
 
 Sender = Literal["micropython", "arduino"]
 FILES: dict[Sender, str] = {"micropython": "sender.py", "arduino": "sender.ino"}
-_PLACES = (Path(__file__).with_name("senders"), Path(__file__).parents[2] / "deploy" / "lora")
+_PLACES = (Path(__file__).with_name("to_flash"), Path(__file__).parents[2] / "deploy" / "lora")
 """In an installed package, and in a working copy."""
 
 
