@@ -130,7 +130,13 @@ async def test_playing_a_forwarder_to_a_listener(tmp_path: Path) -> None:
     known = command._configuration(config(tmp_path, lora, device.split("options")[0]))
     target = f"udp://127.0.0.1:{port}"
     listening = asyncio.create_task(command._listen(command._receiver(target, None, known, []), known, 0, as_json=True))
-    await asyncio.sleep(0)
+    herald = Forwarder()
+    await herald.connect("127.0.0.1", port)
+    async with asyncio.timeout(10):
+        while not herald.acknowledged:
+            herald.pull()
+            await asyncio.sleep(0.01)
+    herald.close()
     arguments = ("lora", "play", target, tmp_path / "gauge.keys", "--count", 20, "--every", 0.01)
     done = await asyncio.to_thread(gateway, *arguments, "--weather", "loss=0.3,replay=0.5,wrong_key=0.5")
     listening.cancel()
