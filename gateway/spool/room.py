@@ -51,14 +51,20 @@ class Room:
     def plan(self) -> None:
         """Choose which segments go with the next commit: those nobody waits for, and the oldest if the bound asks."""
         touched, self._books.touched = self._books.touched, []
-        gone = self._shelf.doom_settled(self._books.state, self._shelf.overlapping(touched), self._books.held_from)
+        self._doom_settled(touched, self._books.held_from)
+        if self._books.held_from != OPEN_END and self._is_at_bound(self._segment_bytes):
+            # Room for what comes is worth more than what is held, and must be there before it comes.
+            self._doom_settled([(1, OPEN_END)], OPEN_END)
+        while self._drops_oldest and self._is_at_bound():
+            if not self._drop_oldest(SPOOL_BOUND):
+                break
+
+    def _doom_settled(self, touched: list[tuple[int, int]], held_from: int) -> None:
+        gone = self._shelf.doom_settled(self._books.state, self._shelf.overlapping(touched), held_from)
         if gone:
             change = State()
             change.gone = gone
             self._books.absorb(change)
-        while self._drops_oldest and self._is_at_bound():
-            if not self._drop_oldest(SPOOL_BOUND):
-                break
 
     def must_rotate(self, filled: int, committed: int) -> bool:
         """True where the active segment, filled so far, should take no more."""
@@ -107,8 +113,8 @@ class Room:
                 limit, why = max(0, room), SPOOL_BOUND
         self._intake.limit_bytes, self._intake.why_full = limit, why
 
-    def _is_at_bound(self) -> bool:
-        return self._shelf.bytes_to_stay() + self._headroom > self._max_bytes
+    def _is_at_bound(self, margin_bytes: int = 0) -> bool:
+        return self._shelf.bytes_to_stay() + self._headroom + margin_bytes > self._max_bytes
 
     def _drop_oldest(self, reason: str) -> bool:
         lost = self._shelf.doom_oldest(self._books.state, reason)
