@@ -82,6 +82,9 @@ def configured() -> Used:
         url = device.port if shared is None else shared.url
         if url.startswith("/"):
             used.setdefault(real_path(url), []).append((device.id, device.driver))
+    for lora in found.loras if found is not None else ():
+        if lora.port is not None and lora.port.startswith("/"):
+            used.setdefault(real_path(lora.port), []).append((lora.id, lora.kind))
     return used
 
 

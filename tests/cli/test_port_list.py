@@ -67,6 +67,19 @@ def test_ports_with_adapter_holder_and_driver(machine, monkeypatch, tmp_path):
     assert "/dev/serial0: minicom (process 77) holds it; stop that program" in shown
 
 
+def test_a_modem_s_port_is_its_receiver_s(machine, monkeypatch, tmp_path):
+    machine.tty("ttyAMA0")
+    said = tmp_path / "node.toml"
+    said.write_text(
+        '[node]\nid = "n"\nsite = "s"\n[mqtt]\nurl = "mqtt://127.0.0.1"\nconfirm = "stored"\n'
+        '[[lora]]\nid = "roof"\nkind = "rylr998"\nport = "/dev/ttyAMA0"\n'
+        '[[device]]\nid = "d"\ndriver = "cayenne-lpp"\n'
+        'radio = { dev_addr = "01a2b3c4", keys_file = "k" }\n'
+    )
+    monkeypatch.setenv("LANNA_CONFIG", str(said))
+    assert "rylr998 (roof)" in gateway("port", "list").stdout
+
+
 def test_a_wrong_configuration_hides_no_port(machine, monkeypatch, tmp_path):
     machine.tty("ttyAMA0")
     (tmp_path / "none.toml").write_text("[node\n")
