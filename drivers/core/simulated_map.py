@@ -62,7 +62,9 @@ class SimulatedMap(SimulatedSlave):
 
     def write(self, asked: bytes) -> bytes | int:
         """It takes a new address, and answers from the old one; it keeps everything else as it is."""
-        address = self._own.address_in(asked) if self._own is not None else None
+        if self._own is None:
+            return ILLEGAL_FUNCTION
+        address = self._own.address_in(asked)
         if address is None:
             return ILLEGAL_ADDRESS
         if not 1 <= address <= 247:

@@ -105,8 +105,11 @@ def test_exceptions() -> None:
     assert exception(instrument, FRAMER.buildFrame(ReadInputRegistersRequest(address=1, count=2, dev_id=17))) == 2
     assert exception(instrument, FRAMER.buildFrame(ReadInputRegistersRequest(address=0, count=82, dev_id=17))) == 3
     assert exception(instrument, FRAMER.buildFrame(ReadHoldingRegistersRequest(address=0, count=2, dev_id=17))) == 1
-    write = FRAMER.buildFrame(WriteMultipleRegistersRequest(address=20, registers=[0x40A0, 0], dev_id=17))
-    assert exception(instrument, write) == 1
+    # Its bus address (0x0014) may be written, within 1 to 247; nothing else may.
+    write = FRAMER.buildFrame(WriteMultipleRegistersRequest(address=22, registers=[0x40A0, 0], dev_id=17))
+    assert exception(instrument, write) == 2
+    write = FRAMER.buildFrame(WriteMultipleRegistersRequest(address=20, registers=[0x43FA, 0], dev_id=17))
+    assert exception(instrument, write) == 3
 
 
 def test_foreign_and_damaged_questions_get_silence() -> None:
