@@ -70,7 +70,7 @@ class Protocol(RuleBasedStateMachine):
             self.world.wait(3.0)
 
     @when("node")
-    @rule(count=st.one_of(few, few, st.integers(100, 400)), device_class=st.sampled_from(CLASSES))
+    @rule(count=st.one_of(few, few, st.integers(30, 120)), device_class=st.sampled_from(CLASSES))
     def record(self, count: int, device_class: str) -> None:
         self.world.record(count, device_class)
 
@@ -132,7 +132,7 @@ class Protocol(RuleBasedStateMachine):
         getattr(self.world.network, what)(line)
 
     @when("node")
-    @rule(hundreds=st.integers(1, 12))
+    @rule(hundreds=st.integers(1, 9))
     def outage(self, hundreds: int) -> None:
         """More is recorded than a small spool holds."""
         self.world.network.hole(LINES[0])
@@ -198,6 +198,16 @@ class Protocol(RuleBasedStateMachine):
         if comes_back:
             self.world.database.start()
 
+    @rule(count=few, crashes=st.booleans(), dies=st.booleans())
+    def work_without_database(self, count: int, crashes: bool, dies: bool) -> None:
+        """Readings come while it is away; ingest holds them, and perhaps dies with them."""
+        self.world.mend()
+        self.world.end_database(crashes=crashes)
+        self.world.record(count, "water")
+        self.world.wait(2.0)
+        if dies and self.world.backbone is not None:
+            self.world.kill_backbone()
+
     @rule(is_cutting=st.booleans())
     def cut_writes(self, is_cutting: bool) -> None:
         self.world.database.is_cutting = is_cutting
@@ -213,7 +223,7 @@ class Protocol(RuleBasedStateMachine):
 
 
 Protocol.TestCase.settings = settings(
-    max_examples=SCHEDULES or 50,
+    max_examples=SCHEDULES or 40,
     stateful_step_count=80 if SCHEDULES else 40,
     deadline=None,
     phases=PHASES,
