@@ -31,7 +31,7 @@ check: $(VENV)/dev.stamp
 
 # The faults in their short form measure the machine too, so nothing runs beside them.
 unit: $(VENV)/dev.stamp
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/faults/test_short.py
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --ignore tests/faults/test_short.py
 	$(BIN)/pytest tests/faults/test_short.py
 
 bench: $(VENV)/dev.stamp
