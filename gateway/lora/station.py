@@ -95,12 +95,13 @@ class RadioStation:
                 self.refuse("Implausible")
                 return
             self._desk.hand_on(Report(device, mono_ns, telling.at_ns, decoded, 1, True, True, via))
-        elif age_ns > ns(LIVE_S):
-            self._desk.hand_on(Report(device, mono_ns - age_ns, at_ns - age_ns, decoded, 1, True, False, via))
         else:
-            values = {**decoded.values, **uplink.signal()}
-            with_signal = Decoded(values, decoded.quality, decoded.info)
-            self._desk.hand_on(Report(device, mono_ns - age_ns, at_ns - age_ns, with_signal, 1, False, False, via))
+            # The signal is the uplink's, however long a server kept it; what the device itself kept had none.
+            is_own = (telling.age_s or 0.0) <= LIVE_S
+            values = {**decoded.values, **uplink.signal()} if is_own else decoded.values
+            said = Decoded(values, decoded.quality, decoded.info)
+            is_past = age_ns > ns(LIVE_S)
+            self._desk.hand_on(Report(device, mono_ns - age_ns, at_ns - age_ns, said, 1, is_past, False, via))
 
     def note(self, note: DeviceNote, mono_ns: int, at_ns: int) -> None:
         """What a network server says about this device: a join, a battery, an error."""
